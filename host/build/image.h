@@ -1,0 +1,71 @@
+/*
+ * host/build/image.h: a kernel image file, judged: its ELF headers, its Xen
+ * notes, and which doors into it they offer. Every offset and size in the file
+ * is checked against the file before it is used.
+ */
+#ifndef HOST_BUILD_IMAGE_H
+#define HOST_BUILD_IMAGE_H
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IMAGE_MAX_SEGMENTS 32
+
+struct image_segment {
+    uint64_t file_offset, file_size; /* inside the file, checked */
+    uint64_t paddr, vaddr, mem_size;
+    uint32_t flags; /* PF_* */
+};
+
+/* What the Xen notes said; has_* where absence differs from 0. */
+struct image_notes {
+    bool any;
+    bool legacy; /* from a __xen_guest section */
+    bool has_entry, has_hypercall_page, has_virt_base, has_paddr_offset;
+    bool has_init_p2m, has_phys32_entry;
+    uint64_t entry, hypercall_page, virt_base, paddr_offset, init_p2m;
+    uint64_t phys32_entry, mod_start_pfn, supported_features;
+    uint64_t l1_mfn_valid_mask, l1_mfn_valid_value, hv_start_low;
+    uint64_t suspend_cancel;
+    char guest_os[32], guest_version[32], xen_version[32], loader[32];
+    char features[256], pae_mode[16], bsd_symtab[16];
+};
+
+struct image {
+    const char *path;
+    const uint8_t *bytes; /* the whole file, mapped private and read-only */
+    size_t size;
+
+    struct image_segment segments[IMAGE_MAX_SEGMENTS];
+    unsigned nr_segments;
+    uint64_t elf_entry;
+
+    struct image_notes notes;
+    bool offers_pv;                         /* acceptable as a PV64 kernel */
+    bool offers_pvh;                        /* has PHYS32_ENTRY */
+    char pv_refusal[160], pvh_refusal[160]; /* why not, when not */
+
+    /* PV: derived from the notes (xen-abi 1.1) */
+    uint64_t pv_entry;
+    uint64_t virt_start, virt_end; /* page-rounded range of the kernel */
+
+    /* for backtraces; NULL if stripped */
+    const Elf64_Sym *symbols;
+    size_t nr_symbols;
+    const char *strings;
+    size_t strings_size;
+};
+
+/* Map and check (path): 0, or -errno with a sentence logged. */
+int image_open(const char *path, struct image **image);
+void image_close(struct image *image);
+
+/*
+ * The function that (va) lies in and the offset into it: 0, or -ENOENT.
+ */
+int image_symbol(const struct image *image, uint64_t va, const char **name,
+                 uint64_t *offset);
+
+#endif

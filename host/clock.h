@@ -1,0 +1,47 @@
+/*
+ * host/clock.h: system time: nanoseconds since the domain was made, as the
+ * host's CLOCK_MONOTONIC counts them, and what the guest needs to compute it
+ * from the TSC by itself (struct vcpu_time_info).
+ */
+#ifndef HOST_CLOCK_H
+#define HOST_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+
+struct clock {
+    uint64_t boot_monotonic_ns; /* CLOCK_MONOTONIC at system time 0 */
+    /* the line last published: time(tsc) = ns + scale(tsc - tsc0) */
+    uint64_t tsc0, ns0;
+    uint32_t mul;
+    int8_t shift;
+    /* the first sample, for a slope that gets better with age */
+    uint64_t first_tsc, first_ns;
+    uint64_t published_ns; /* when */
+};
+
+/* Start counting now, with a first estimate of the TSC's rate. */
+int clock_create(struct clock *clock);
+
+/* System time now, ns; never goes back. */
+uint64_t clock_now(const struct clock *clock);
+
+/*
+ * Sample TSC and CLOCK_MONOTONIC again and steer: a line that starts where
+ * the old one is, so that time never jumps or runs back, and meets
+ * CLOCK_MONOTONIC soon. Call every so often; cheap.
+ */
+void clock_steer(struct clock *clock);
+
+/* Is it time to steer and publish again? */
+bool clock_is_stale(const struct clock *clock, uint64_t now_ns);
+
+/* Write the line under the version protocol (odd while writing). */
+void clock_publish(const struct clock *clock, struct vcpu_time_info *info);
+
+/* Wall clock at system time 0, under wc_version. */
+void clock_publish_wall(const struct clock *clock, struct shared_info *shared);
+
+#endif

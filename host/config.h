@@ -1,0 +1,57 @@
+/*
+ * host/config.h: what the command line asked for, parsed and checked: the
+ * domain is built from this and nothing else.
+ */
+#ifndef HOST_CONFIG_H
+#define HOST_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_MAX_DISKS 16
+#define CONFIG_NAME_MAX  64
+
+/* One --disk, in xl's syntax. */
+struct disk_config {
+    char *target;            /* path of a raw file or block device */
+    char vdev[16];           /* xvda, sda1, hda... */
+    uint32_t virtual_device; /* the number of vdev, xen/io/blkif.h */
+    bool readonly;
+    bool cdrom;
+    bool discard;
+    bool direct_io_safe;
+};
+
+enum trace_what {
+    TRACE_HYPERCALL = 1 << 0,
+    TRACE_EVENT = 1 << 1,
+    TRACE_XENSTORE = 1 << 2,
+    TRACE_BLOCK = 1 << 3,
+};
+
+struct domain_config {
+    const char *image;  /* path */
+    const char *engine; /* auto, process, kvm */
+    char name[CONFIG_NAME_MAX];
+    char cmdline[1024]; /* ARGS joined by blanks */
+    uint64_t memory_bytes;
+    unsigned nr_vcpus;
+    struct disk_config disks[CONFIG_MAX_DISKS];
+    unsigned nr_disks;
+    unsigned trace; /* enum trace_what */
+    bool verbose;
+    bool scatter; /* --scatter-p2m: the test option */
+};
+
+/* Parse xl's disk SPEC: 0, or -EINVAL with a sentence logged. */
+int disk_config_parse(const char *spec, struct disk_config *disk);
+void disk_config_destroy(struct disk_config *disk);
+
+/* "xvda" -> 51712. 0 or -EINVAL. */
+int vdev_parse(const char *vdev, uint32_t *virtual_device);
+
+/* "64M", "1G", "4096" (KiB like xl? no: bytes need a suffix; plain is MiB). */
+int memory_size_parse(const char *text, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * host/domain.h: one guest and all that is its own.
+ *
+ * Life: create -> build -> run -> destroy; each step undoes itself when it
+ * fails, destroy accepts a domain at any stage.
+ */
+#ifndef HOST_DOMAIN_H
+#define HOST_DOMAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <grant/borrow.h>
+#include <xen/xen.h>
+
+#include "host/clock.h"
+#include "host/config.h"
+#include "host/memory.h"
+#include "host/port.h"
+#include "host/vcpu.h"
+#include "host/wait.h"
+
+#define DOMAIN_ID        1 /* what the guest is told it is */
+#define BACKEND_ID       0 /* who serves it */
+#define DOMAIN_MAX_VCPUS 1 /* until an engine runs more */
+
+struct engine;
+struct image;
+struct store;
+struct console;
+struct blockdev;
+
+enum domain_end {
+    DOMAIN_RUNS,
+    DOMAIN_POWEROFF, /* SHUTDOWN_poweroff: the guest's own exit code counts */
+    DOMAIN_REBOOT,
+    DOMAIN_SUSPEND,
+    DOMAIN_CRASHED,   /* its own doing: exit status 125 */
+    DOMAIN_DESTROYED, /* by the user: 128 + signal */
+    DOMAIN_HOST_TROUBLE,
+};
+
+struct domain {
+    uint16_t id;
+    const struct domain_config *config;
+    struct image *image;
+
+    struct memory mem;
+    struct shared_info *shared; /* host view */
+    mfn_t shared_mfn;
+    struct grant_table grants;
+    struct ports ports;
+    struct clock clock;
+    struct vcpu vcpus[DOMAIN_MAX_VCPUS];
+    unsigned nr_vcpus;
+    unsigned long vm_assist; /* VMASST_TYPE_* bits */
+
+    struct wait_set wait;
+    struct store *store;
+    struct console *console;
+    struct blockdev *disks[CONFIG_MAX_DISKS];
+    unsigned nr_disks;
+    struct engine *engine;
+
+    enum domain_end end; /* DOMAIN_RUNS while it lives */
+    int exit_code;       /* with DOMAIN_POWEROFF */
+    int end_signal;      /* with DOMAIN_DESTROYED */
+
+    /* the last calls, for the crash report; a ring */
+    struct {
+        uint64_t nr, args[5];
+        long result;
+    } last_calls[16];
+    unsigned nr_last_calls;
+};
+
+int domain_create(struct domain *dom, const struct domain_config *config);
+int domain_run(struct domain *dom);
+void domain_destroy(struct domain *dom);
+
+/*
+ * End the domain: the first reason given stays. The engine notices before it
+ * enters the guest again.
+ */
+void domain_end(struct domain *dom, enum domain_end end);
+
+/*
+ * The guest broke: print the readable report (registers, stack, backtrace with
+ * symbols, last hypercalls), then domain_end(DOMAIN_CRASHED).
+ */
+void domain_crash(struct vcpu *vcpu, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* paravane's exit status for an ended domain. */
+int domain_exit_status(const struct domain *dom);
+
+/* Serve what is due on this vCPU's thread: timers, stale clocks, ready fds. */
+void domain_work(struct vcpu *vcpu);
+
+/*
+ * Sleep until the guest has an event to take, or (until_ns) of system time, or
+ * (woken) says so (may be NULL), or the domain ended.
+ */
+void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
+                  bool (*woken)(struct vcpu *vcpu));
+
+/* The dispatch of one hypercall: trace, accounts, handler. (host/calls/) */
+long domain_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * host/engine/engine.h: an engine is how guest instructions run. It gets in
+ * and out of a guest; it never heard of grants or devices.
+ */
+#ifndef HOST_ENGINE_ENGINE_H
+#define HOST_ENGINE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/memory.h"
+
+struct domain;
+struct engine;
+struct image;
+struct vcpu;
+
+struct engine_ops {
+    const char *name; /* as in --engine NAME */
+
+    /*
+     * 0 if this host can run it, else -errno and a sentence in (why) that
+     * says what is missing.
+     */
+    int (*probe)(char *why, size_t size);
+
+    /* 0 if the engine can run (image), else -ENOEXEC and a sentence. */
+    int (*accepts)(const struct image *image, char *why, size_t size);
+
+    /* Attach to a built domain: map its memory, fill its hypercall page. */
+    int (*create)(struct domain *dom);
+
+    /*
+     * Run vCPU 0 until dom->end says otherwise. 0, or -errno if we broke.
+     * The sandbox is entered inside, just before the first guest instruction.
+     */
+    int (*run)(struct domain *dom);
+
+    /* Undo create. NULL engine is fine. */
+    void (*destroy)(struct domain *dom);
+
+    /*
+     * Write one 32-byte stub of the hypercall page for call (nr) that the
+     * guest sees at (va).
+     */
+    void (*write_stub)(uint8_t stub[32], unsigned nr, uint64_t va);
+
+    /* The guest's tables changed: what was cached for these is wrong. */
+    void (*invalidate)(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages);
+    void (*invalidate_all)(struct vcpu *vcpu);
+
+    /* Bring vcpu->regs up to date inside a hypercall. */
+    void (*sync_regs)(struct vcpu *vcpu);
+
+    /* vcpu->regs were changed by a hypercall (iret): resume there. */
+    void (*set_regs)(struct vcpu *vcpu);
+
+    /* vcpu->fs_base / gs_base were changed. */
+    void (*set_bases)(struct vcpu *vcpu);
+
+    /* Make the vCPU look at its events soon, from any context. */
+    void (*kick)(struct vcpu *vcpu);
+
+    /* Lowest and one past the highest va a guest may map. */
+    uint64_t va_start, va_end;
+};
+
+struct engine {
+    const struct engine_ops *ops;
+    void *state;
+};
+
+extern const struct engine_ops engine_process;
+
+/* By name, or NULL. */
+const struct engine_ops *engine_find(const char *name);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * host/memory.h: the frames of one domain.
+ *
+ * One memfd holds them all: first the RAM, then the frames that Xen would own
+ * and share with the guest (shared_info, grant table). The host sees them
+ * through one linear mapping at (base); how the guest sees them is the
+ * engine's affair.
+ *
+ * Words: a frame's *index* counts from 0 in the memfd; its *mfn* is what the
+ * guest calls it, first_mfn + a permutation of the index; a *pfn* is the
+ * guest's own numbering, kept in the m2p.
+ */
+#ifndef HOST_MEMORY_H
+#define HOST_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096u
+
+typedef uint64_t mfn_t;   /* machine frame number, in the guest's eyes */
+typedef uint64_t pfn_t;   /* pseudo-physical frame number */
+typedef uint64_t maddr_t; /* mfn << 12 | offset */
+
+#define INVALID_MFN (~(mfn_t)0)
+#define INVALID_PFN (~(pfn_t)0)
+
+enum frame_state {
+    FRAME_FREE,   /* given back by the guest; reads as nothing */
+    FRAME_RAM,    /* the guest's own */
+    FRAME_SHARED, /* the hypervisor's, mapped by the guest if it likes */
+};
+
+/* What a frame is used as; exclusive while uses > 0 (xen-abi: page types). */
+enum frame_type { TYPE_NONE, TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4, TYPE_DESC };
+
+struct frame {
+    uint8_t state;      /* enum frame_state */
+    uint8_t type;       /* enum frame_type */
+    bool pinned;        /* by MMUEXT_PIN_* */
+    uint32_t uses;      /* references as (type) */
+    uint32_t refs;      /* host-side holds: grants mapped, I/O in flight */
+    uint64_t linked_at; /* a table's lowest va if linked once; ~0 if never
+                           linked; FRAME_LINKED_MANY if more often */
+};
+
+#define FRAME_LINKED_NEVER (~UINT64_C(0))
+#define FRAME_LINKED_MANY  (~UINT64_C(1))
+
+struct memory {
+    int fd;
+    uint8_t *base;        /* nr_frames * PAGE_SIZE, readable and writable */
+    size_t nr_frames;     /* RAM and shared */
+    size_t max_ram;       /* the reservation's ceiling, in frames */
+    size_t nr_ram;        /* frames in state FRAME_RAM now */
+    mfn_t first_mfn;      /* the lowest mfn */
+    struct frame *frames; /* by index */
+    uint64_t *m2p;        /* by mfn - first_mfn: pfn or INVALID_PFN */
+    int m2p_fd;           /* the guest maps it read-only: first_mfn * 8 bytes
+                             of hole, then m2p */
+    uint32_t *shuffle;    /* NULL, or index by (mfn - first_mfn) */
+    uint32_t *unshuffle;  /* NULL, or the inverse */
+};
+
+struct memory_config {
+    size_t ram_pages;
+    size_t shared_pages; /* room for shared_info and the grant table */
+    bool scatter;        /* give mfns in a shuffled order */
+};
+
+/*
+ * Make the frames. All RAM is FRAME_RAM and zero, untouched, with no pfn yet.
+ * Returns 0, or -errno with a sentence logged; undoes itself.
+ */
+int memory_create(struct memory *mem, const struct memory_config *config);
+void memory_destroy(struct memory *mem);
+
+/* Is (mfn) one of this domain's, in any state? */
+bool memory_has(const struct memory *mem, mfn_t mfn);
+
+/* mfn -> index. The mfn must satisfy memory_has. */
+size_t memory_index(const struct memory *mem, mfn_t mfn);
+mfn_t memory_mfn(const struct memory *mem, size_t index);
+
+/*
+ * The bytes of frame (mfn), or NULL when the guest has no right to it: not its
+ * mfn, or given back.
+ */
+void *memory_frame(const struct memory *mem, mfn_t mfn);
+
+/* The frame's record, or NULL if memory_has fails. */
+struct frame *memory_record(const struct memory *mem, mfn_t mfn);
+
+/* A FRAME_SHARED frame not handed out yet, zeroed; INVALID_MFN when none. */
+mfn_t memory_take_shared(struct memory *mem);
+
+/*
+ * The guest gives back (mfn): its bytes are gone (a hole is punched) and its
+ * m2p entry is INVALID. 0, -EINVAL if not the guest's RAM, -EBUSY while typed
+ * as a table or held (refs).
+ */
+int memory_release(struct memory *mem, mfn_t mfn);
+
+/* A zeroed free frame becomes RAM as (pfn): 0, or -ENOMEM at the ceiling. */
+int memory_populate(struct memory *mem, pfn_t pfn, mfn_t *mfn);
+
+pfn_t memory_pfn(const struct memory *mem, mfn_t mfn);
+void memory_set_pfn(struct memory *mem, mfn_t mfn, pfn_t pfn);
+
+#endif

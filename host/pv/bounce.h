@@ -1,0 +1,37 @@
+/*
+ * host/pv/bounce.h: delivering a trap or an event to a PV guest: the frame
+ * pushed on the guest's stack and the registers it continues with, the same on
+ * every engine. (vcpu->regs) is the interrupted state on entry and the
+ * handler's on return.
+ */
+#ifndef HOST_PV_BOUNCE_H
+#define HOST_PV_BOUNCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+struct trap {
+    uint8_t vector;
+    bool has_error;
+    uint32_t error; /* with the U bit as the guest kernel shall see it */
+    uint64_t cr2;   /* vector 14 */
+};
+
+/*
+ * Deliver (trap) to the handler in the guest's trap table. Without a handler,
+ * or when its stack cannot be written, the domain crashes with a report.
+ */
+void bounce_trap(struct vcpu *vcpu, const struct trap *trap);
+
+/* Deliver the event upcall if one is pending and not masked. */
+void bounce_event(struct vcpu *vcpu);
+
+/*
+ * The iret hypercall: take the frame at vcpu->regs.rsp and continue there. An
+ * unreadable frame crashes the domain.
+ */
+void bounce_iret(struct vcpu *vcpu);
+
+#endif

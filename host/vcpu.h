@@ -1,0 +1,90 @@
+/*
+ * host/vcpu.h: one virtual CPU: what Xen would keep in struct vcpu.
+ */
+#ifndef HOST_VCPU_H
+#define HOST_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xen/vcpu.h>
+#include <xen/xen.h>
+
+#include "host/guest_access.h"
+#include "host/memory.h"
+
+struct domain;
+
+/* The general registers of a stopped guest, and how it would go on. */
+struct regs {
+    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
+    uint64_t rax, rcx, rdx, rsi, rdi;
+    uint64_t rip, cs, rflags, rsp, ss; /* an iretq frame, in this order */
+};
+
+/* What the guest registered with set_trap_table for one vector. */
+struct trap_entry {
+    uint64_t address; /* 0: none */
+    uint16_t cs;
+    uint8_t flags; /* bits 0-1 DPL, bit 2 mask events */
+};
+
+/* One of set_callbacks / callback_op. */
+struct callback {
+    uint64_t address;
+    bool mask_events;
+};
+
+struct vcpu {
+    struct domain *domain;
+    unsigned id;
+    bool up;
+
+    struct regs regs; /* valid while stopped or inside a hypercall that asked
+                         for them (engine_sync_regs) */
+    uint64_t fs_base, gs_base, gs_base_user; /* as the guest set them */
+    mfn_t cr3;                               /* the kernel L4 */
+    mfn_t cr3_user;                          /* 0: none */
+    uint64_t cr2;
+
+    struct trap_entry traps[256];
+    struct callback event, failsafe, syscall, nmi;
+    uint64_t kernel_ss, kernel_sp;
+
+    struct vcpu_info *info; /* host view of where the guest keeps it */
+    bool info_registered;
+    uint64_t runstate_area; /* guest va, 0: none */
+    uint64_t time_area;     /* guest va, 0: none */
+    struct vcpu_runstate_info runstate;
+
+    uint64_t singleshot_ns; /* system time; 0: off */
+    uint64_t periodic_ns;   /* period; 0: off */
+    uint64_t next_tick_ns;
+
+    uint32_t poll_port; /* used by SCHEDOP_poll */
+    uint32_t virq_port[NR_VIRQS];
+
+    void *engine_vcpu; /* the engine's own record */
+};
+
+/* Will the guest take an event at its next instruction? */
+bool vcpu_event_deliverable(const struct vcpu *vcpu);
+
+/*
+ * Change the runstate (RUNSTATE_*), account the time spent in the old one and
+ * publish it where the guest asked for it.
+ */
+void vcpu_set_runstate(struct vcpu *vcpu, int state);
+
+/* Copy runstate and time to the areas the guest registered, if any. */
+void vcpu_publish_runstate(struct vcpu *vcpu);
+void vcpu_publish_time(struct vcpu *vcpu);
+
+/*
+ * The earliest system time at which vcpu_run_timers has something to do;
+ * UINT64_MAX for never. vcpu_run_timers raises VIRQ_TIMER for what is due.
+ */
+uint64_t vcpu_next_deadline(const struct vcpu *vcpu);
+void vcpu_run_timers(struct vcpu *vcpu, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * host/wait.h: what the domain's one thread waits for: descriptors, with a
+ * function each, and a deadline.
+ *
+ * There is no other thread. Descriptors are looked at when the guest blocks,
+ * and by a tick while it runs.
+ */
+#ifndef HOST_WAIT_H
+#define HOST_WAIT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WAIT_MAX 32
+
+typedef void (*wait_fn)(void *context, short revents);
+
+struct wait_source {
+    int fd;       /* -1: slot unused */
+    short events; /* POLLIN, POLLOUT; 0: not now */
+    wait_fn ready;
+    void *context;
+};
+
+struct wait_set {
+    struct wait_source sources[WAIT_MAX];
+    unsigned nr;
+};
+
+/* Watch (fd). Returns the source, stable until wait_remove, or NULL if full. */
+struct wait_source *wait_add(struct wait_set *set, int fd, short events,
+                             wait_fn ready, void *context);
+void wait_remove(struct wait_set *set, struct wait_source *source);
+
+/*
+ * Sleep until a source is ready or (timeout_ns) have passed (0: only look;
+ * UINT64_MAX: for ever), then call the functions of those that are. Returns
+ * how many were called, 0 on time-out or signal, or -errno.
+ */
+int wait_for(struct wait_set *set, uint64_t timeout_ns);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * pvguest/clock.h: time, from shared memory and the TSC, without hypercalls
+ * (xen/xen.h, struct vcpu_time_info).
+ */
+#ifndef PVGUEST_CLOCK_H
+#define PVGUEST_CLOCK_H
+
+#include <stdint.h>
+
+/* System time in ns: since the domain began; never goes back. */
+uint64_t clock_system_ns(void);
+
+/* Wall clock in ns since 1970. */
+uint64_t clock_wall_ns(void);
+
+/*
+ * One-shot timers, any number, multiplexed on the vCPU's one. (fn) runs as an
+ * event handler does. The struct is the caller's and must stay until it fired
+ * or was cancelled.
+ */
+struct timer {
+    uint64_t deadline_ns;
+    void (*fn)(void *context);
+    void *context;
+    struct timer *next; /* private */
+    int armed;          /* private */
+};
+
+void timer_arm(struct timer *timer, uint64_t deadline_ns,
+               void (*fn)(void *context), void *context);
+void timer_cancel(struct timer *timer);
+
+#endif

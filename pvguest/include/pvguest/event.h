@@ -1,0 +1,53 @@
+/*
+ * pvguest/event.h: event channels of the running guest.
+ *
+ * The model. Upcalls stay masked while threads run: an event sets its pending
+ * bit and nothing else happens, until some thread waits, sleeps or yields.
+ * Then pending events are dispatched, one at a time, on the waiting thread's
+ * stack: a handler never runs beside other code, needs no locks, and must not
+ * block. A program that wants events between any two instructions (to port a
+ * preemptive kernel) turns upcalls on with event_upcalls(true); handlers then
+ * run on top of whatever was interrupted, all registers kept, upcalls masked.
+ */
+#ifndef PVGUEST_EVENT_H
+#define PVGUEST_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+
+#include <xen/event_channel.h>
+
+typedef void (*event_fn)(evtchn_port_t port, void *context);
+
+/*
+ * Each returns 0 with a new, unmasked port whose events go to (fn), or a
+ * negative Xen errno (xen/errno.h) from the hypercall.
+ */
+int event_alloc_unbound(domid_t remote, event_fn fn, void *context,
+                        evtchn_port_t *port);
+int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
+                           event_fn fn, void *context, evtchn_port_t *port);
+int event_bind_virq(unsigned virq, event_fn fn, void *context,
+                    evtchn_port_t *port);
+
+/* For ports that exist already, as those named in start_info. */
+int event_handle(evtchn_port_t port, event_fn fn, void *context);
+
+void event_mask(evtchn_port_t port);
+void event_unmask(evtchn_port_t port);
+
+/* EVTCHNOP_send: 0 or negative errno. */
+int event_send(evtchn_port_t port);
+
+/* Close the port and forget its handler. */
+int event_close(evtchn_port_t port);
+
+/* Dispatch what is pending now; true if a handler ran. */
+bool event_dispatch(void);
+
+/* Upcalls between any two instructions, or (the default) only at waits. */
+void event_upcalls(bool on);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * pvguest/page.h: memory by the page: all RAM the domain was given, mapped
+ * linearly, so that an address, a pfn and (through the p2m) a mfn name the
+ * same page. malloc (musl) stands on this.
+ */
+#ifndef PVGUEST_PAGE_H
+#define PVGUEST_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096ul
+
+/* (nr) pages in a row, zeroed or not; NULL when there are none. */
+void *page_alloc(size_t nr);
+void *page_alloc_zeroed(size_t nr);
+void page_free(void *pages, size_t nr);
+
+/* Pages free now. */
+size_t page_nr_free(void);
+
+/* The machine frame behind (address), which must lie in RAM. */
+uint64_t page_mfn(const void *address);
+
+/*
+ * Map machine frame (mfn), not RAM of ours (shared_info, a grant table frame),
+ * at a fresh address: NULL when the hypervisor refuses.
+ */
+void *page_map_frame(uint64_t mfn, bool writable);
+
+/* Give (nr) pages back to the hypervisor / take them again; how many worked. */
+size_t page_give_back(size_t nr);
+size_t page_take_again(size_t nr);
+
+#endif
