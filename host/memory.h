@@ -42,6 +42,7 @@ struct frame {
     bool pinned;        /* by MMUEXT_PIN_* */
     uint32_t uses;      /* references as (type) */
     uint32_t refs;      /* host-side holds: grants mapped, I/O in flight */
+    uint32_t next_free; /* FRAME_FREE: index + 1 of the next one, 0: last */
     uint64_t linked_at; /* a table's lowest va if linked once; ~0 if never
                            linked; FRAME_LINKED_MANY if more often */
 };
@@ -55,11 +56,14 @@ struct memory {
     size_t nr_frames;     /* RAM and shared */
     size_t max_ram;       /* the reservation's ceiling, in frames */
     size_t nr_ram;        /* frames in state FRAME_RAM now */
+    size_t next_shared;   /* index of the next one to hand out */
+    uint32_t free_head;   /* given back RAM: index + 1, 0: none */
     mfn_t first_mfn;      /* the lowest mfn */
     struct frame *frames; /* by index */
     uint64_t *m2p;        /* by mfn - first_mfn: pfn or INVALID_PFN */
-    int m2p_fd;           /* the guest maps it read-only: first_mfn * 8 bytes
-                             of hole, then m2p */
+    int m2p_fd;           /* the guest maps it read-only: INVALID_PFN for
+                             each mfn below first_mfn, then m2p */
+    size_t m2p_size;      /* of that file, whole pages */
     uint32_t *shuffle;    /* NULL, or index by (mfn - first_mfn) */
     uint32_t *unshuffle;  /* NULL, or the inverse */
 };
@@ -78,22 +82,52 @@ int memory_create(struct memory *mem, const struct memory_config *config);
 void memory_destroy(struct memory *mem);
 
 /* Is (mfn) one of this domain's, in any state? */
-bool memory_has(const struct memory *mem, mfn_t mfn);
+static inline bool memory_has(const struct memory *mem, mfn_t mfn)
+{
+    return mfn - mem->first_mfn < mem->nr_frames;
+}
 
 /* mfn -> index. The mfn must satisfy memory_has. */
-size_t memory_index(const struct memory *mem, mfn_t mfn);
-mfn_t memory_mfn(const struct memory *mem, size_t index);
+static inline size_t memory_index(const struct memory *mem, mfn_t mfn)
+{
+    size_t i = mfn - mem->first_mfn;
+
+    return mem->shuffle ? mem->shuffle[i] : i;
+}
+
+static inline mfn_t memory_mfn(const struct memory *mem, size_t index)
+{
+    return mem->first_mfn + (mem->unshuffle ? mem->unshuffle[index] : index);
+}
 
 /*
  * The bytes of frame (mfn), or NULL when the guest has no right to it: not its
  * mfn, or given back.
  */
-void *memory_frame(const struct memory *mem, mfn_t mfn);
+static inline void *memory_frame(const struct memory *mem, mfn_t mfn)
+{
+    size_t index;
+
+    if (!memory_has(mem, mfn))
+        return NULL;
+    index = memory_index(mem, mfn);
+    if (mem->frames[index].state == FRAME_FREE)
+        return NULL;
+    return mem->base + (index << PAGE_SHIFT);
+}
 
 /* The frame's record, or NULL if memory_has fails. */
-struct frame *memory_record(const struct memory *mem, mfn_t mfn);
+static inline struct frame *memory_record(const struct memory *mem, mfn_t mfn)
+{
+    if (!memory_has(mem, mfn))
+        return NULL;
+    return &mem->frames[memory_index(mem, mfn)];
+}
 
-/* A FRAME_SHARED frame not handed out yet, zeroed; INVALID_MFN when none. */
+/*
+ * A frame that becomes FRAME_SHARED, zeroed, for the hypervisor to share with
+ * the guest; INVALID_MFN when shared_pages of them are out.
+ */
 mfn_t memory_take_shared(struct memory *mem);
 
 /*
