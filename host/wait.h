@@ -21,11 +21,13 @@ struct wait_source {
     short events; /* POLLIN, POLLOUT; 0: not now */
     wait_fn ready;
     void *context;
+    bool looked_at; /* private: part of the poll under way */
 };
 
+/* All zero is an empty set. */
 struct wait_set {
     struct wait_source sources[WAIT_MAX];
-    unsigned nr;
+    unsigned nr; /* slots ever used */
 };
 
 /* Watch (fd). Returns the source, stable until wait_remove, or NULL if full. */
@@ -35,8 +37,10 @@ void wait_remove(struct wait_set *set, struct wait_source *source);
 
 /*
  * Sleep until a source is ready or (timeout_ns) have passed (0: only look;
- * UINT64_MAX: for ever), then call the functions of those that are. Returns
- * how many were called, 0 on time-out or signal, or -errno.
+ * UINT64_MAX: for ever), then call the functions of those that are. These may
+ * add, remove and change any source: one removed is not called any more, one
+ * added waits for the next time. Returns how many were called, 0 on time-out
+ * or signal, or -errno.
  */
 int wait_for(struct wait_set *set, uint64_t timeout_ns);
 
