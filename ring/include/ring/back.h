@@ -8,22 +8,27 @@
 #ifndef RING_BACK_H
 #define RING_BACK_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <ring/shared.h>
 
 struct ring_back {
     void *shared;
     uint32_t nr_slots;
     uint32_t slot_size;
-    uint32_t req_cons; /* private: requests taken */
-    uint32_t rsp_prod; /* private: responses written, published or not */
+    uint32_t req_cons;  /* private: requests taken */
+    uint32_t rsp_prod;  /* private: responses written, published or not */
+    uint32_t published; /* private: responses published */
 };
 
 /*
  * Attach to a ring of (bytes) at (shared) whose slots are (slot_size) bytes.
- * Starts from the counters found there, as after a reconnect. Returns 0, or
- * -EPROTO if those make no sense.
+ * Starts from the counters found there, as after a reconnect: requests nobody
+ * answered are taken again. Returns 0, -EPROTO if the counters make no sense,
+ * or -EINVAL if not even one slot fits.
  */
 int ring_back_attach(struct ring_back *back, void *shared, size_t bytes,
                      size_t slot_size);
@@ -33,21 +38,64 @@ int ring_back_attach(struct ring_back *back, void *shared, size_t bytes,
  * one, 0 if not yet, -EPROTO if the frontend claims more requests than the
  * ring has slots. Requests taken and not answered never exceed nr_slots.
  */
-int ring_back_take(struct ring_back *back, void *req, size_t len);
+static inline int ring_back_take(struct ring_back *back, void *req, size_t len)
+{
+    const struct ring_any_sring *shared = back->shared;
+    uint32_t prod = ring_counter_read(&shared->req_prod);
+
+    if (prod == back->req_cons)
+        return 0;
+    if (prod - back->req_cons > back->nr_slots ||
+        prod - back->rsp_prod > back->nr_slots)
+        return -EPROTO;
+
+    ring_slot_read(req,
+                   ring_slot(back->shared, back->nr_slots, back->slot_size,
+                             back->req_cons),
+                   len);
+    back->req_cons++;
+    return 1;
+}
 
 /*
- * Write one response of (len) bytes into the next response slot. Bytes the
- * response does not have are the caller's to zero in (rsp).
+ * Write one response of (len) bytes into the next response slot: at most one
+ * for each request taken. Bytes the response does not have are the caller's to
+ * zero in (rsp).
  */
-void ring_back_put(struct ring_back *back, const void *rsp, size_t len);
+static inline void ring_back_put(struct ring_back *back, const void *rsp,
+                                 size_t len)
+{
+    ring_slot_write(ring_slot(back->shared, back->nr_slots, back->slot_size,
+                              back->rsp_prod),
+                    rsp, len);
+    back->rsp_prod++;
+}
 
 /* Publish responses; true if the frontend asked to be woken. */
-bool ring_back_publish(struct ring_back *back);
+static inline bool ring_back_publish(struct ring_back *back)
+{
+    struct ring_any_sring *shared = back->shared;
+    uint32_t old = back->published;
+
+    if (back->rsp_prod == old)
+        return false;
+
+    back->published = back->rsp_prod;
+    ring_counter_publish(&shared->rsp_prod, back->rsp_prod);
+    return ring_reaches(back->rsp_prod, old,
+                        ring_counter_look(&shared->rsp_event));
+}
 
 /*
  * Before sleeping: ask to be woken by the next request. Returns true if it is
  * safe to sleep, false if there is more to take.
  */
-bool ring_back_may_sleep(struct ring_back *back);
+static inline bool ring_back_may_sleep(struct ring_back *back)
+{
+    struct ring_any_sring *shared = back->shared;
+
+    ring_counter_publish(&shared->req_event, back->req_cons + 1);
+    return ring_counter_look(&shared->req_prod) == back->req_cons;
+}
 
 #endif
