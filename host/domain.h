@@ -17,6 +17,7 @@
 #include "host/config.h"
 #include "host/memory.h"
 #include "host/port.h"
+#include "host/sandbox.h"
 #include "host/vcpu.h"
 #include "host/wait.h"
 
@@ -56,6 +57,9 @@ struct domain {
     unsigned long vm_assist; /* VMASST_TYPE_* bits */
 
     struct wait_set wait;
+    struct sandbox sandbox; /* what each part will need of the kernel */
+    uint64_t m2p_va;        /* where the engine shows the M2P table */
+    int signal_fd;          /* SIGINT, SIGTERM, SIGHUP; -1 before */
     struct store *store;
     struct console *console;
     struct blockdev *disks[CONFIG_MAX_DISKS];
@@ -92,7 +96,7 @@ void domain_crash(struct vcpu *vcpu, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* paravane's exit status for an ended domain. */
-int domain_exit_status(const struct domain *dom);
+int domain_exit_status(struct domain *dom);
 
 /* Serve what is due on this vCPU's thread: timers, stale clocks, ready fds. */
 void domain_work(struct vcpu *vcpu);

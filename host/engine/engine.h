@@ -72,6 +72,9 @@ struct engine {
 
 extern const struct engine_ops engine_process;
 
+/* All engines, best first, NULL at the end. */
+extern const struct engine_ops *const engine_list[];
+
 /* By name, or NULL. */
 const struct engine_ops *engine_find(const char *name);
 

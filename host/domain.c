@@ -1,0 +1,317 @@
+/* host/domain.c: the life of a domain, in steps that undo themselves. */
+#include "host/domain.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/backend/block.h"
+#include "host/backend/console.h"
+#include "host/build/image.h"
+#include "host/build/pv.h"
+#include "host/engine/engine.h"
+#include "host/guest_access.h"
+#include "host/log.h"
+#include "host/sandbox.h"
+#include "host/store/store.h"
+#include "host/toolstack.h"
+
+/* Frames that are the hypervisor's: shared_info and the grant table. */
+#define SHARED_FRAMES (1 + GRANT_MAX_FRAMES)
+
+#define EXIT_CRASHED      125
+#define EXIT_HOST_TROUBLE 1
+
+static int choose_engine(struct domain *dom)
+{
+    const char *wanted = dom->config->engine;
+    char why[256];
+
+    for (unsigned i = 0; engine_list[i]; i++) {
+        const struct engine_ops *ops = engine_list[i];
+        const bool chosen = strcmp(wanted, ops->name) == 0;
+
+        if (!chosen && strcmp(wanted, "auto") != 0)
+            continue;
+        if (ops->probe(why, sizeof why)) {
+            log_info("engine %s is not usable here: %s", ops->name, why);
+        } else if (ops->accepts(dom->image, why, sizeof why)) {
+            log_info("engine %s cannot run this image: %s", ops->name, why);
+        } else {
+            log_info("engine %s, %s", ops->name,
+                     chosen ? "as asked"
+                            : "the best that runs this image here");
+            dom->engine->ops = ops;
+            return 0;
+        }
+        if (chosen || !engine_list[i + 1]) {
+            log_error("cannot run %s on engine %s: %s", dom->config->image,
+                      ops->name, why);
+            return -ENOEXEC;
+        }
+    }
+    log_error("there is no engine '%s'; 'paravane doctor' lists them", wanted);
+    return -EINVAL;
+}
+
+/* SIGINT, SIGTERM, SIGHUP: first a request to the guest, then its end. */
+static void on_signal(void *context, short revents)
+{
+    struct domain *dom = context;
+    struct signalfd_siginfo info;
+
+    (void)revents;
+    if (read(dom->signal_fd, &info, sizeof info) != sizeof info)
+        return;
+    if (!dom->end_signal) {
+        dom->end_signal = (int)info.ssi_signo;
+        log_warning("asking the guest to power off; once more destroys it");
+        toolstack_request_shutdown(dom, "poweroff");
+    } else {
+        log_warning("the guest is destroyed");
+        domain_end(dom, DOMAIN_DESTROYED);
+    }
+}
+
+static int watch_signals(struct domain *dom)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    dom->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (dom->signal_fd < 0 ||
+        !wait_add(&dom->wait, dom->signal_fd, POLLIN, on_signal, dom)) {
+        log_error("cannot watch for signals: %m");
+        return -errno;
+    }
+    sandbox_allow_arg(&dom->sandbox, SYS_read, dom->signal_fd);
+    return 0;
+}
+
+/* The three descriptors every program has; a terminal is restored at the end.
+ */
+static void allow_standard_streams(struct sandbox *sandbox)
+{
+    sandbox_allow_arg(sandbox, SYS_read, STDIN_FILENO);
+    sandbox_allow_arg(sandbox, SYS_write, STDOUT_FILENO);
+    sandbox_allow_arg(sandbox, SYS_write, STDERR_FILENO);
+    if (isatty(STDIN_FILENO))
+        sandbox_allow_args(sandbox, SYS_ioctl, STDIN_FILENO, TCSETS);
+}
+
+static void init_vcpus(struct domain *dom)
+{
+    dom->nr_vcpus = dom->config->nr_vcpus;
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        dom->vcpus[i].domain = dom;
+        dom->vcpus[i].id = i;
+    }
+    dom->vcpus[0].up = true;
+}
+
+/* A page the guest shares with us from its start, as a host address. */
+static void *start_page(struct domain *dom, uint64_t mfn)
+{
+    return memory_frame(&dom->mem, mfn);
+}
+
+/* The rings that every domain has. */
+static int connect_services(struct domain *dom)
+{
+    struct vcpu *vcpu = &dom->vcpus[0];
+    start_info_t start;
+    void *store_page, *console_page;
+    int rc;
+
+    rc = guest_read(vcpu, guest_addr(vcpu->regs.rsi), &start, sizeof start);
+    if (rc)
+        return rc;
+    store_page = start_page(dom, start.store_mfn);
+    console_page = start_page(dom, start.console.domU.mfn);
+    if (!store_page || !console_page)
+        return -EFAULT;
+    rc = store_connect(dom->store, dom, store_page, start.store_evtchn);
+    if (rc == 0)
+        rc = console_create(dom, console_page, start.console.domU.evtchn);
+    return rc;
+}
+
+int domain_create(struct domain *dom, const struct domain_config *config)
+{
+    struct memory_config mem = {
+        .ram_pages = config->memory_bytes >> PAGE_SHIFT,
+        .shared_pages = SHARED_FRAMES,
+        .scatter = config->scatter,
+    };
+    static struct engine engine;
+    int rc;
+
+    memset(dom, 0, sizeof *dom);
+    dom->id = DOMAIN_ID;
+    dom->config = config;
+    dom->mem.fd = -1;
+    dom->signal_fd = -1;
+    dom->engine = &engine;
+    init_vcpus(dom);
+    allow_standard_streams(&dom->sandbox);
+
+    rc = image_open(config->image, &dom->image);
+    if (rc == 0)
+        rc = choose_engine(dom);
+    if (rc == 0)
+        rc = clock_create(&dom->clock);
+    if (rc == 0)
+        rc = memory_create(&dom->mem, &mem);
+    if (rc == 0)
+        rc = ports_create(dom);
+    if (rc == 0)
+        rc = watch_signals(dom);
+    if (rc == 0)
+        rc = pv_build(dom);
+    if (rc == 0)
+        rc = store_create(&dom->store);
+    if (rc == 0)
+        rc = toolstack_publish(dom);
+    if (rc == 0)
+        rc = connect_services(dom);
+    for (unsigned i = 0; i < config->nr_disks && rc == 0; i++)
+        rc = blockdev_create(dom, &config->disks[i]);
+    if (rc == 0)
+        rc = engine.ops->create(dom);
+    if (rc)
+        domain_destroy(dom);
+    else
+        engine.state = dom;
+    return rc;
+}
+
+int domain_run(struct domain *dom)
+{
+    struct vcpu *vcpu = &dom->vcpus[0];
+    int rc;
+
+    clock_publish(&dom->clock, &vcpu->info->time);
+    clock_publish_wall(&dom->clock, dom->shared);
+    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    rc = dom->engine->ops->run(dom);
+    console_drain(dom->console);
+    return rc;
+}
+
+void domain_destroy(struct domain *dom)
+{
+    if (dom->engine && dom->engine->state)
+        dom->engine->ops->destroy(dom);
+    if (dom->engine)
+        *dom->engine = (struct engine){0};
+    for (unsigned i = 0; i < dom->nr_disks; i++)
+        blockdev_destroy(dom->disks[i]);
+    dom->nr_disks = 0;
+    console_destroy(dom);
+    store_destroy(dom->store);
+    ports_destroy(dom);
+    if (dom->signal_fd >= 0)
+        close(dom->signal_fd);
+    for (unsigned i = 0; i < dom->grants.nr_frames; i++)
+        free(dom->grants.pins[i]);
+    memory_destroy(&dom->mem);
+    image_close(dom->image);
+    dom->store = NULL;
+    dom->image = NULL;
+    dom->engine = NULL;
+    dom->signal_fd = -1;
+}
+
+void domain_end(struct domain *dom, enum domain_end end)
+{
+    if (dom->end == DOMAIN_RUNS)
+        dom->end = end;
+    if (dom->engine && dom->engine->ops)
+        dom->engine->ops->kick(&dom->vcpus[0]);
+}
+
+int domain_exit_status(struct domain *dom)
+{
+    int status = 0;
+
+    switch (dom->end) {
+    case DOMAIN_POWEROFF:
+        if (toolstack_exit_status(dom, &status))
+            return EXIT_CRASHED;
+        return status;
+    case DOMAIN_REBOOT:
+        log_warning("the guest asked for a reboot: run it again");
+        return 0;
+    case DOMAIN_DESTROYED:
+        return 128 + dom->end_signal;
+    case DOMAIN_CRASHED:
+    case DOMAIN_SUSPEND:
+        return EXIT_CRASHED;
+    case DOMAIN_HOST_TROUBLE:
+    case DOMAIN_RUNS:
+        break;
+    }
+    return EXIT_HOST_TROUBLE;
+}
+
+/* Keep the guest's clock true, now and then. */
+static void keep_time(struct vcpu *vcpu, uint64_t now)
+{
+    struct domain *dom = vcpu->domain;
+
+    if (!clock_is_stale(&dom->clock, now))
+        return;
+    clock_steer(&dom->clock);
+    clock_publish(&dom->clock, &vcpu->info->time);
+    vcpu_publish_time(vcpu);
+}
+
+static void serve(struct vcpu *vcpu, uint64_t wait_ns)
+{
+    struct domain *dom = vcpu->domain;
+    uint64_t now;
+
+    wait_for(&dom->wait, wait_ns);
+    store_run(dom->store);
+    now = clock_now(&dom->clock);
+    vcpu_run_timers(vcpu, now);
+    keep_time(vcpu, now);
+}
+
+void domain_work(struct vcpu *vcpu)
+{
+    serve(vcpu, 0);
+}
+
+void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
+                  bool (*woken)(struct vcpu *vcpu))
+{
+    struct domain *dom = vcpu->domain;
+
+    store_run(dom->store);
+    while (dom->end == DOMAIN_RUNS && !vcpu_event_deliverable(vcpu) &&
+           !(woken && woken(vcpu))) {
+        const uint64_t now = clock_now(&dom->clock);
+        uint64_t wake = vcpu_next_deadline(vcpu);
+
+        if (until_ns < wake)
+            wake = until_ns;
+        vcpu_set_runstate(vcpu, RUNSTATE_blocked);
+        serve(vcpu, wake == UINT64_MAX ? UINT64_MAX
+                    : wake > now       ? wake - now
+                                       : 0);
+        if (now >= until_ns)
+            break;
+    }
+    vcpu_set_runstate(vcpu, RUNSTATE_running);
+}

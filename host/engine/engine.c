@@ -1,0 +1,14 @@
+/* host/engine/engine.c: the engines there are, best first. */
+#include "host/engine/engine.h"
+
+#include <string.h>
+
+const struct engine_ops *const engine_list[] = {&engine_process, NULL};
+
+const struct engine_ops *engine_find(const char *name)
+{
+    for (unsigned i = 0; engine_list[i]; i++)
+        if (strcmp(engine_list[i]->name, name) == 0)
+            return engine_list[i];
+    return NULL;
+}

@@ -1,0 +1,314 @@
+/* host/engine/process/process.c: the engine that runs guests in this process.
+ */
+#include "host/engine/process/process.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/prctl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "host/build/image.h"
+#include "host/domain.h"
+#include "host/engine/engine.h"
+#include "host/log.h"
+#include "host/pv/bounce.h"
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE (1 << 1)
+#endif
+
+#define NATIVE_CS 0x33
+#define NATIVE_SS 0x2b
+
+/* What a guest may have in RFLAGS: the arithmetic ones, TF, DF, NT, RF, AC,
+ * ID. IF is always on, IOPL always 0. */
+#define GUEST_RFLAGS 0x254dd5u
+#define RFLAGS_IF    0x200u
+
+/* x87, SSE, AVX, AVX-512, PKRU: not AMX, which needs permission to use. */
+#define XSTATE_MASK 0x2e7u
+
+struct process_cpu process_cpu;
+
+/* Where the guest sees each hypercall stub; the page the builder filled. */
+static uint64_t hypercall_page_va;
+
+static int process_probe(char *why, size_t size)
+{
+    unsigned a, b, c, d;
+
+    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)) {
+        snprintf(why, size,
+                 "the CPU or kernel does not let programs set the FS base "
+                 "(FSGSBASE); it takes Linux 5.9 and a CPU made since 2012");
+        return -ENOTSUP;
+    }
+    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0xd), "2"(1));
+    if (!(a & 2)) {
+        snprintf(why, size, "the CPU has no XSAVEC instruction");
+        return -ENOTSUP;
+    }
+    /* Asking for "off" succeeds exactly where "on" would. */
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0)) {
+        snprintf(why, size,
+                 "the kernel has no syscall user dispatch; it takes Linux "
+                 "5.11 or newer");
+        return -ENOTSUP;
+    }
+    return 0;
+}
+
+static int process_accepts(const struct image *image, char *why, size_t size)
+{
+    if (!image->offers_pv) {
+        snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
+        return -ENOEXEC;
+    }
+    if (image->virt_end > PROCESS_M2P_VA) {
+        snprintf(why, size,
+                 "it is linked at 0x%lx, in the upper half or beyond "
+                 "0x%lx; such kernels need --engine kvm",
+                 image->virt_start, PROCESS_M2P_VA);
+        return -ENOEXEC;
+    }
+    if (image->virt_start < PROCESS_VA_START) {
+        snprintf(why, size,
+                 "it is linked at 0x%lx, below 0x%x where Linux maps nothing "
+                 "for a program; link it higher or use --engine kvm",
+                 image->virt_start, PROCESS_VA_START);
+        return -ENOEXEC;
+    }
+    return 0;
+}
+
+static void process_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
+{
+    static const uint8_t iret_pushes[] = {0x51, 0x41, 0x53, 0x50};
+    uint64_t entry = (uintptr_t)process_hypercall_entry;
+    uint32_t rip_relative = 0; /* the pointer follows the jump */
+    uint8_t *p = stub;
+
+    memset(stub, 0xcc, 32);
+    if (nr == __HYPERVISOR_iret) {
+        entry = (uintptr_t)process_iret_entry;
+        memcpy(p, iret_pushes, sizeof iret_pushes); /* rcx, r11, rax */
+        p += sizeof iret_pushes;
+    }
+    *p++ = 0xb8; /* mov $nr,%eax */
+    memcpy(p, &nr, 4);
+    p += 4;
+    *p++ = 0xff; /* jmp *0(%rip) */
+    *p++ = 0x25;
+    memcpy(p, &rip_relative, 4);
+    p += 4;
+    memcpy(p, &entry, 8);
+    p += 8;
+    *p = 0xc3; /* where a call that was interrupted goes on */
+    if (nr == 0)
+        hypercall_page_va = va;
+}
+
+/* Where the interrupted call (nr) returns from. */
+static uint64_t stub_ret(uint64_t nr)
+{
+    return hypercall_page_va + nr * 32 + PROCESS_STUB_RET;
+}
+
+void process_sync_regs(struct vcpu *vcpu)
+{
+    struct process_cpu *cpu = &process_cpu;
+
+    if (cpu->changed != GO_RETURN)
+        return; /* vcpu->regs is the truth already */
+    vcpu->regs = cpu->regs;
+    vcpu->regs.rip = stub_ret(cpu->regs.rip);
+    vcpu->regs.cs = FLAT_KERNEL_CS;
+    vcpu->regs.ss = FLAT_KERNEL_SS;
+    vcpu->fs_base = cpu->guest_fs;
+    cpu->changed = GO_RESUME;
+}
+
+void process_fast_restart(struct vcpu *vcpu)
+{
+    vcpu->regs.rax = __HYPERVISOR_xen_version;
+    vcpu->regs.rdi = 0;
+    vcpu->regs.rip = hypercall_page_va + __HYPERVISOR_xen_version * 32;
+}
+
+/* Hand vcpu->regs to the assembly. */
+static void load_regs(struct vcpu *vcpu)
+{
+    struct process_cpu *cpu = &process_cpu;
+
+    cpu->regs = vcpu->regs;
+    cpu->frame[0] = vcpu->regs.rip;
+    cpu->frame[1] = NATIVE_CS;
+    cpu->frame[2] = (vcpu->regs.rflags & GUEST_RFLAGS) | RFLAGS_IF | 2;
+    cpu->frame[3] = vcpu->regs.rsp;
+    cpu->frame[4] = NATIVE_SS;
+    cpu->guest_fs = vcpu->fs_base;
+}
+
+static void process_set_regs(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    process_cpu.changed = GO_RESUME;
+}
+
+static void process_set_bases(struct vcpu *vcpu)
+{
+    process_cpu.guest_fs = vcpu->fs_base;
+    __asm__ volatile("wrgsbase %0" : : "r"(vcpu->gs_base));
+}
+
+static void process_kick(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    process_cpu.work = 1;
+}
+
+/* What is due before the guest may go on, then an event if there is one. */
+int process_before_guest(struct vcpu *vcpu)
+{
+    struct process_cpu *cpu = &process_cpu;
+    struct domain *dom = vcpu->domain;
+
+    while (cpu->work) {
+        cpu->work = 0;
+        if (dom->end != DOMAIN_RUNS)
+            return GO_LEAVE;
+        domain_work(vcpu);
+        process_tick_arm(vcpu);
+    }
+    cpu->info = vcpu->info;
+    if (vcpu_event_deliverable(vcpu)) {
+        process_sync_regs(vcpu);
+        bounce_event(vcpu);
+    }
+    if (dom->end != DOMAIN_RUNS)
+        return GO_LEAVE;
+    if (cpu->changed == GO_RESUME)
+        load_regs(vcpu);
+    return (int)cpu->changed;
+}
+
+int process_hypercall(struct vcpu *vcpu)
+{
+    struct process_cpu *cpu = &process_cpu;
+    const uint64_t nr = cpu->regs.rax & 0xffffffff;
+    const uint64_t args[5] = {cpu->regs.rdi, cpu->regs.rsi, cpu->regs.rdx,
+                              cpu->regs.r10, cpu->regs.r8};
+    long result;
+
+    cpu->changed = GO_RETURN;
+    cpu->regs.rip = nr; /* until somebody asks for the real one */
+    result = domain_hypercall(vcpu, nr, args);
+    if (cpu->changed == GO_RETURN)
+        cpu->regs.rax = (uint64_t)result;
+    else if (nr != __HYPERVISOR_iret)
+        vcpu->regs.rax = (uint64_t)result;
+    return process_before_guest(vcpu);
+}
+
+int process_iret(struct vcpu *vcpu)
+{
+    struct process_cpu *cpu = &process_cpu;
+    const uint64_t none[5] = {0};
+
+    cpu->changed = GO_RETURN;
+    cpu->regs.rip = __HYPERVISOR_iret;
+    process_sync_regs(vcpu);
+    domain_hypercall(vcpu, __HYPERVISOR_iret, none);
+    return process_before_guest(vcpu);
+}
+
+static int process_create(struct domain *dom)
+{
+    struct process_cpu *cpu = &process_cpu;
+    struct vcpu *vcpu = &dom->vcpus[0];
+    unsigned a, b, c, d;
+    uint32_t lo, hi;
+    int rc;
+
+    if (dom->nr_vcpus > 1) {
+        log_error("the process engine runs one vCPU, not %u: leave --vcpus "
+                  "away",
+                  dom->nr_vcpus);
+        return -ENOTSUP;
+    }
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    cpu->xsave_lo = lo & XSTATE_MASK;
+    cpu->xsave_hi = 0;
+    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0xd), "2"(0));
+    if (b > PROCESS_XSAVE_SIZE) {
+        log_error("this CPU's vector state takes %u bytes, more than the %u "
+                  "that are kept for it: please report this CPU",
+                  b, PROCESS_XSAVE_SIZE);
+        return -ENOTSUP;
+    }
+    cpu->vcpu = vcpu;
+    cpu->info = vcpu->info;
+    cpu->changed = GO_RESUME;
+    cpu->work = 1;
+    cpu->no_fast = dom->config->trace != 0;
+    /* The state a fresh vCPU has: everything in its initial configuration,
+     * which is what an XSAVE area with an empty header restores. */
+    memset(cpu->xsave, 0, 576);
+    cpu->xsave[0] = 0x7f; /* FCW */
+    cpu->xsave[1] = 0x03;
+    memcpy(cpu->xsave + 24, &(uint32_t){0x1f80}, 4);             /* MXCSR */
+    memcpy(cpu->xsave + 520, &(uint64_t){UINT64_C(1) << 63}, 8); /* compact */
+
+    rc = tlb_create(dom);
+    if (rc)
+        return rc;
+    rc = process_signals_create();
+    if (rc)
+        tlb_destroy(dom);
+    return rc;
+}
+
+static int process_run(struct domain *dom)
+{
+    static const struct sandbox_engine needs = {
+        .guest_va_end = PROCESS_M2P_VA,
+        .dispatch_below = PROCESS_VA_END,
+    };
+    int rc;
+
+    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, process_tick_timer());
+    rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
+    if (rc)
+        return rc;
+    __asm__ volatile("wrgsbase %0" : : "r"(dom->vcpus[0].gs_base));
+    process_enter();
+    return 0;
+}
+
+static void process_destroy(struct domain *dom)
+{
+    process_signals_destroy();
+    tlb_destroy(dom);
+}
+
+const struct engine_ops engine_process = {
+    .name = "process",
+    .probe = process_probe,
+    .accepts = process_accepts,
+    .create = process_create,
+    .run = process_run,
+    .destroy = process_destroy,
+    .write_stub = process_write_stub,
+    .invalidate = tlb_invalidate,
+    .invalidate_all = tlb_invalidate_all,
+    .sync_regs = process_sync_regs,
+    .set_regs = process_set_regs,
+    .set_bases = process_set_bases,
+    .kick = process_kick,
+    .va_start = PROCESS_VA_START,
+    .va_end = PROCESS_M2P_VA,
+};

@@ -1,0 +1,140 @@
+/*
+ * host/engine/process/process.h: the process engine's own record.
+ *
+ * Guest code runs natively in this process, below PROCESS_VA_END; the shim
+ * lives above it. There are three ways in from the guest:
+ *
+ *   call through the hypercall page   entry_x86_64.S, process_hypercall
+ *   a fault, or a raw SYSCALL         signals.c, process_signal
+ *   the tick                          signals.c, process_signal
+ *
+ * and three ways back: a plain return (nothing changed but RAX), an iretq from
+ * process_cpu.frame (anything may have changed), and sigreturn.
+ */
+#ifndef HOST_ENGINE_PROCESS_PROCESS_H
+#define HOST_ENGINE_PROCESS_PROCESS_H
+
+/* The guest may map [PROCESS_VA_START, PROCESS_M2P_VA). Below, mmap refuses
+ * an ordinary user (vm.mmap_min_addr). */
+#define PROCESS_VA_START 0x10000
+#define PROCESS_M2P_VA   0x3f0000000000
+#define PROCESS_VA_END   0x400000000000
+
+/* Bytes of a hypercall stub: mov $nr,%eax; jmp *pointer; pointer; ret. */
+#define PROCESS_STUB_RET 19
+
+/* Offsets into struct process_cpu for entry_x86_64.S, proven in process.c. */
+#define CPU_WORK     0
+#define CPU_NO_FAST  4
+#define CPU_IN_SHIM  8
+#define CPU_CHANGED  12
+#define CPU_INFO     16
+#define CPU_HOST_RSP 24
+#define CPU_HOST_FS  32
+#define CPU_GUEST_FS 40
+#define CPU_VCPU     48
+#define CPU_XSAVE_LO 56
+#define CPU_XSAVE_HI 60
+#define CPU_REGS     64
+#define CPU_FRAME    224
+#define CPU_XSAVE    320
+
+/* Results of process_hypercall: how to go on. */
+#define GO_RETURN 0 /* same context */
+#define GO_RESUME 1 /* registers changed: load them all */
+#define GO_LEAVE  2 /* the domain ended */
+
+#ifndef __ASSEMBLER__
+
+#include <assert.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "host/vcpu.h"
+
+#define PROCESS_XSAVE_SIZE 4096
+
+/* One vCPU thread's corner; the assembly knows its layout. */
+struct process_cpu {
+    volatile uint32_t work;    /* look before entering the guest */
+    uint32_t no_fast;          /* every call takes the long way (tracing) */
+    volatile uint32_t in_shim; /* set between slow entry and return */
+    uint32_t changed;          /* regs differ from the interrupted ones */
+    struct vcpu_info *info;    /* where upcall_pending and _mask are */
+    uint64_t host_rsp;
+    uint64_t host_fs;
+    uint64_t guest_fs;
+    struct vcpu *vcpu;
+    uint32_t xsave_lo, xsave_hi; /* the state components to keep */
+    struct regs regs;
+    uint64_t frame[5]; /* for iretq: rip, cs, rflags, rsp, ss */
+    uint64_t pad[7];
+    uint8_t xsave[PROCESS_XSAVE_SIZE] __attribute__((aligned(64)));
+};
+
+static_assert(offsetof(struct process_cpu, work) == CPU_WORK, "layout");
+static_assert(offsetof(struct process_cpu, no_fast) == CPU_NO_FAST, "layout");
+static_assert(offsetof(struct process_cpu, in_shim) == CPU_IN_SHIM, "layout");
+static_assert(offsetof(struct process_cpu, changed) == CPU_CHANGED, "layout");
+static_assert(offsetof(struct process_cpu, info) == CPU_INFO, "layout");
+static_assert(offsetof(struct process_cpu, host_rsp) == CPU_HOST_RSP, "");
+static_assert(offsetof(struct process_cpu, host_fs) == CPU_HOST_FS, "layout");
+static_assert(offsetof(struct process_cpu, guest_fs) == CPU_GUEST_FS, "");
+static_assert(offsetof(struct process_cpu, vcpu) == CPU_VCPU, "layout");
+static_assert(offsetof(struct process_cpu, xsave_lo) == CPU_XSAVE_LO, "");
+static_assert(offsetof(struct process_cpu, xsave_hi) == CPU_XSAVE_HI, "");
+static_assert(offsetof(struct process_cpu, regs) == CPU_REGS, "layout");
+static_assert(offsetof(struct process_cpu, frame) == CPU_FRAME, "layout");
+static_assert(offsetof(struct process_cpu, xsave) == CPU_XSAVE, "layout");
+
+extern struct process_cpu process_cpu;
+
+/* entry_x86_64.S */
+extern char process_hypercall_entry[], process_fast_end[];
+extern char process_iret_entry[], process_entry_end[];
+extern char process_window[], process_window_end[];
+extern char process_recheck[];
+extern char process_leave[];
+extern char process_signal_entry[], process_sigreturn[];
+
+/* Run the guest from process_cpu.regs until the domain ends. */
+void process_enter(void);
+
+/* Called by the assembly: GO_*. */
+int process_hypercall(struct vcpu *vcpu);
+int process_iret(struct vcpu *vcpu);
+int process_before_guest(struct vcpu *vcpu);
+void process_signal(int signal, siginfo_t *info, ucontext_t *context,
+                    uint64_t *fs_base);
+
+/* vcpu->regs := the interrupted registers, if they are not there yet. */
+void process_sync_regs(struct vcpu *vcpu);
+/* vcpu->regs were caught in the fast path: back to the stub's start. */
+void process_fast_restart(struct vcpu *vcpu);
+
+/* signals.c: install handlers, the alternate stack, the tick's timer. */
+int process_signals_create(void);
+void process_signals_destroy(void);
+/* The next tick: at the vCPU's next deadline, or in 10 ms. */
+void process_tick_arm(struct vcpu *vcpu);
+int process_tick_timer(void);
+
+/* tlb.c: the process's own mappings as a cache of the guest's tables. */
+int tlb_create(struct domain *dom);
+void tlb_destroy(struct domain *dom);
+void tlb_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages);
+void tlb_invalidate_all(struct vcpu *vcpu);
+
+enum tlb_result {
+    TLB_FILLED,  /* try again, it works now */
+    TLB_ABSENT,  /* the guest's tables have nothing there */
+    TLB_DENIED,  /* present, but this access is not allowed */
+    TLB_REFUSED, /* the host kernel will not map it */
+};
+enum tlb_result tlb_fill(struct vcpu *vcpu, uint64_t va, bool write, bool exec);
+
+#endif /* __ASSEMBLER__ */
+#endif

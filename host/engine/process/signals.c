@@ -1,0 +1,347 @@
+/*
+ * host/engine/process/signals.c: what the guest did that a program cannot, and
+ * the tick that interrupts it.
+ *
+ * A handler runs on the alternate stack. If the guest was interrupted, the
+ * signal's context is the guest's state: it is copied to vcpu->regs, served by
+ * the same code as on any engine, and copied back. If the shim was, the tick
+ * only leaves a note (process_cpu.work); a fault there is a bug, ours or, as
+ * the guest can jump anywhere, its.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/backend/console.h"
+#include "host/domain.h"
+#include "host/engine/process/process.h"
+#include "host/log.h"
+#include "host/pv/bounce.h"
+#include "host/pv/emulate.h"
+
+#define TICK_SIGNAL   SIGALRM
+#define TICK_NS       10000000u
+#define ALT_STACK     (128u << 10)
+#define SA_RESTORER   0x04000000
+#define VECTOR_DB     1
+#define VECTOR_GP     13
+#define VECTOR_PF     14
+#define PF_PRESENT    1u
+#define PF_WRITE      2u
+#define PF_FETCH      16u
+#define RFLAGS_TF     0x100u
+#define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
+
+#ifndef SYS_USER_DISPATCH
+#define SYS_USER_DISPATCH 2
+#endif
+
+static void *alt_stack;
+static int tick_timer = -1; /* the kernel's number for it */
+static uint64_t tick_at;    /* system time the timer is set for; 0: not set */
+
+/* The kernel's own layout: glibc's would insist on its own restorer. */
+struct kernel_sigaction {
+    void (*handler)(void);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static int handle(int signal)
+{
+    const struct kernel_sigaction action = {
+        .handler = (void (*)(void))(uintptr_t)process_signal_entry,
+        .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+        .restorer = (void (*)(void))(uintptr_t)process_sigreturn,
+        .mask = UINT64_C(1) << (TICK_SIGNAL - 1),
+    };
+
+    return syscall(SYS_rt_sigaction, signal, &action, NULL, 8) ? -errno : 0;
+}
+
+int process_signals_create(void)
+{
+    static const int signals[] = {SIGSEGV, SIGILL, SIGTRAP,    SIGFPE,
+                                  SIGBUS,  SIGSYS, TICK_SIGNAL};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = TICK_SIGNAL};
+    stack_t stack = {.ss_size = ALT_STACK};
+
+    alt_stack = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (alt_stack == MAP_FAILED) {
+        log_error("no memory for the signal stack: %m");
+        return -errno;
+    }
+    stack.ss_sp = alt_stack;
+    if (sigaltstack(&stack, NULL))
+        goto fail;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (handle(signals[i]))
+            goto fail;
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &tick_timer))
+        goto fail;
+    return 0;
+
+fail:
+    log_error("cannot set up signals: %m");
+    munmap(alt_stack, ALT_STACK);
+    return -errno;
+}
+
+void process_signals_destroy(void)
+{
+    if (tick_timer >= 0)
+        syscall(SYS_timer_delete, tick_timer);
+    tick_timer = -1;
+}
+
+int process_tick_timer(void)
+{
+    return tick_timer;
+}
+
+void process_tick_arm(struct vcpu *vcpu)
+{
+    const uint64_t now = clock_now(&vcpu->domain->clock);
+    uint64_t at = now + TICK_NS, deadline = vcpu_next_deadline(vcpu);
+    struct itimerspec when = {0};
+
+    if (deadline < at)
+        at = deadline;
+    if (tick_at > now && tick_at <= at)
+        return;
+    tick_at = at;
+    at = at > now ? at - now : 1;
+    when.it_value.tv_sec = (time_t)(at / 1000000000);
+    when.it_value.tv_nsec = (long)(at % 1000000000);
+    syscall(SYS_timer_settime, tick_timer, 0, &when, NULL);
+}
+
+static void regs_from_context(struct regs *regs, const ucontext_t *context)
+{
+    const greg_t *g = context->uc_mcontext.gregs;
+
+    *regs = (struct regs){
+        .r15 = g[REG_R15],
+        .r14 = g[REG_R14],
+        .r13 = g[REG_R13],
+        .r12 = g[REG_R12],
+        .rbp = g[REG_RBP],
+        .rbx = g[REG_RBX],
+        .r11 = g[REG_R11],
+        .r10 = g[REG_R10],
+        .r9 = g[REG_R9],
+        .r8 = g[REG_R8],
+        .rax = g[REG_RAX],
+        .rcx = g[REG_RCX],
+        .rdx = g[REG_RDX],
+        .rsi = g[REG_RSI],
+        .rdi = g[REG_RDI],
+        .rip = g[REG_RIP],
+        .cs = FLAT_KERNEL_CS,
+        .rflags = g[REG_EFL],
+        .rsp = g[REG_RSP],
+        .ss = FLAT_KERNEL_SS,
+    };
+}
+
+static void regs_to_context(const struct regs *regs, ucontext_t *context)
+{
+    greg_t *g = context->uc_mcontext.gregs;
+
+    g[REG_R15] = regs->r15, g[REG_R14] = regs->r14, g[REG_R13] = regs->r13;
+    g[REG_R12] = regs->r12, g[REG_RBP] = regs->rbp, g[REG_RBX] = regs->rbx;
+    g[REG_R11] = regs->r11, g[REG_R10] = regs->r10, g[REG_R9] = regs->r9;
+    g[REG_R8] = regs->r8, g[REG_RAX] = regs->rax, g[REG_RCX] = regs->rcx;
+    g[REG_RDX] = regs->rdx, g[REG_RSI] = regs->rsi, g[REG_RDI] = regs->rdi;
+    g[REG_RIP] = regs->rip, g[REG_RSP] = regs->rsp;
+    g[REG_EFL] = regs->rflags; /* the kernel keeps its own IF and IOPL */
+}
+
+/* Go on in the shim at (label), with its stack, once the handler returns. */
+static void continue_in_shim(ucontext_t *context, void *label,
+                             uint64_t *fs_base)
+{
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)label;
+    context->uc_mcontext.gregs[REG_RSP] = (greg_t)process_cpu.host_rsp;
+    context->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)RFLAGS_TF;
+    *fs_base = process_cpu.host_fs;
+}
+
+/* A page fault: a miss in our cache, or one for the guest to see. */
+static void guest_page_fault(struct vcpu *vcpu, uint64_t va, uint64_t error)
+{
+    struct trap trap = {.vector = VECTOR_PF, .has_error = true, .cr2 = va};
+    const bool write = error & PF_WRITE, fetch = error & PF_FETCH;
+    static uint64_t last_va, last_rip;
+    static unsigned repeats;
+
+    switch (tlb_fill(vcpu, va, write, fetch)) {
+    case TLB_FILLED:
+        /* The same miss over and over would be a loop that nobody sees. */
+        repeats = va == last_va && vcpu->regs.rip == last_rip ? repeats + 1 : 0;
+        last_va = va;
+        last_rip = vcpu->regs.rip;
+        if (repeats > 1000)
+            domain_crash(vcpu, "the page at 0x%lx cannot be kept mapped", va);
+        return;
+    case TLB_REFUSED:
+        domain_crash(vcpu,
+                     "the host does not map the page at 0x%lx for a program "
+                     "(see vm.mmap_min_addr); this guest needs --engine kvm",
+                     va);
+        return;
+    case TLB_DENIED:
+        trap.error = PF_PRESENT;
+        break;
+    case TLB_ABSENT:
+        break;
+    }
+    trap.error |= (uint32_t)error & (PF_WRITE | PF_FETCH);
+    bounce_trap(vcpu, &trap);
+}
+
+static void guest_fault(struct vcpu *vcpu, const ucontext_t *context)
+{
+    const greg_t *g = context->uc_mcontext.gregs;
+    struct trap trap = {.vector = (uint8_t)g[REG_TRAPNO],
+                        .error = (uint32_t)g[REG_ERR]};
+
+    if (trap.vector == VECTOR_PF) {
+        guest_page_fault(vcpu, (uint64_t)g[REG_CR2], (uint64_t)g[REG_ERR]);
+        return;
+    }
+    if (emulate(vcpu, &trap))
+        return;
+    trap.has_error = trap.vector < 32 && (ERROR_VECTORS >> trap.vector & 1);
+    bounce_trap(vcpu, &trap);
+}
+
+/* A SYSCALL instruction of the guest is a hypercall (xen-abi: 4.4). */
+static void guest_syscall(struct vcpu *vcpu)
+{
+    const struct regs *r = &vcpu->regs;
+    const uint64_t nr = r->rax & 0xffffffff;
+    const uint64_t args[5] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8};
+    long result = domain_hypercall(vcpu, nr, args);
+
+    if (nr != __HYPERVISOR_iret)
+        vcpu->regs.rax = (uint64_t)result;
+}
+
+/* The guest was running: serve what stopped it and go on, or leave. */
+static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
+                       uint64_t *fs_base)
+{
+    struct process_cpu *cpu = &process_cpu;
+    struct vcpu *vcpu = cpu->vcpu;
+
+    cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
+    cpu->guest_fs = vcpu->fs_base = *fs_base;
+    if (signal == TICK_SIGNAL) {
+        tick_at = 0;
+        cpu->work = 1;
+    } else if (signal == SIGSYS && info->si_code == SYS_USER_DISPATCH) {
+        guest_syscall(vcpu);
+    } else {
+        guest_fault(vcpu, context);
+    }
+
+    if (process_before_guest(vcpu) == GO_LEAVE) {
+        continue_in_shim(context, process_leave, fs_base);
+        return;
+    }
+    regs_to_context(&vcpu->regs, context);
+    *fs_base = cpu->guest_fs;
+}
+
+static bool between(uint64_t rip, const char *start, const char *end)
+{
+    return rip >= (uintptr_t)start && rip < (uintptr_t)end;
+}
+
+/* Is (rip) nowhere that the shim could be executing? */
+static bool process_stray(uint64_t rip)
+{
+    extern char __executable_start[], etext[];
+
+    return rip < PROCESS_VA_END || !between(rip, __executable_start, etext);
+}
+
+/*
+ * Nothing in the shim faults. Either it has a bug, or the guest jumped into
+ * it, which the sandbox makes pointless but not impossible.
+ */
+static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
+                       uint64_t *fs_base)
+{
+    struct process_cpu *cpu = &process_cpu;
+    struct vcpu *vcpu = cpu->vcpu;
+    const uint64_t rip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+    const bool refused = signal == SIGSYS && info->si_code != SYS_USER_DISPATCH;
+
+    if (cpu->in_shim && !refused) {
+        console_restore_terminal();
+        log_error("internal error: signal %d at 0x%lx for address 0x%lx; "
+                  "please report this",
+                  signal, rip, (uint64_t)(uintptr_t)info->si_addr);
+        _exit(1);
+    }
+    regs_from_context(&vcpu->regs, context);
+    if (refused)
+        domain_crash(vcpu,
+                     "the sandbox refused system call %d, made from inside "
+                     "the shim",
+                     info->si_syscall);
+    else
+        domain_crash(vcpu, "signal %d: the guest executes the shim's code",
+                     signal);
+    continue_in_shim(context, process_leave, fs_base);
+}
+
+void process_signal(int signal, siginfo_t *info, ucontext_t *context,
+                    uint64_t *fs_base)
+{
+    struct process_cpu *cpu = &process_cpu;
+    struct vcpu *vcpu = cpu->vcpu;
+    greg_t *g = context->uc_mcontext.gregs;
+    const uint64_t rip = (uint64_t)g[REG_RIP];
+    const bool fault = signal != TICK_SIGNAL;
+
+    if (between(rip, process_hypercall_entry, process_fast_end)) {
+        /* Still the guest's registers: as if the stub had not jumped yet. */
+        regs_from_context(&vcpu->regs, context);
+        process_fast_restart(vcpu);
+        from_guest(signal, info, context, fs_base);
+    } else if (between(rip, process_window, process_window_end)) {
+        if (!fault) {
+            tick_at = 0;
+            cpu->work = 1;
+            continue_in_shim(context, process_recheck, fs_base);
+            return;
+        }
+        /* The return itself faulted: blame where it was going. */
+        cpu->in_shim = 1;
+        *fs_base = cpu->guest_fs;
+        process_sync_regs(vcpu);
+        from_guest(signal, info, context, fs_base);
+        /* vector state was restored already: the context has it */
+        cpu->in_shim = 0;
+    } else if (!cpu->in_shim && process_stray(rip)) {
+        regs_from_context(&vcpu->regs, context);
+        from_guest(signal, info, context, fs_base);
+    } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
+                                                  process_entry_end))) {
+        tick_at = 0;
+        cpu->work = 1;
+    } else if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB) {
+        g[REG_EFL] &= ~(greg_t)RFLAGS_TF; /* stepping ends at the door */
+    } else {
+        shim_fault(signal, info, context, fs_base);
+    }
+}

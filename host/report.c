@@ -1,0 +1,141 @@
+/*
+ * host/report.c: the last words of a guest that broke: registers, stack,
+ * backtrace with symbols, last hypercalls, on stderr.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <hypercall/trace.h>
+
+#include "host/backend/console.h"
+#include "host/build/image.h"
+#include "host/domain.h"
+#include "host/engine/engine.h"
+#include "host/guest_access.h"
+#include "host/log.h"
+
+#define STACK_WORDS     16
+#define BACKTRACE_DEPTH 24
+
+/* Not dprintf: it asks where the descriptor is, which the sandbox refuses. */
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n > (int)sizeof text - 1)
+        n = sizeof text - 1;
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+        return; /* nowhere left to complain */
+}
+
+static void print_symbol(const struct domain *dom, uint64_t va)
+{
+    const char *name;
+    uint64_t offset;
+
+    if (dom->image && image_symbol(dom->image, va, &name, &offset) == 0)
+        say(" %s+0x%" PRIx64, name, offset);
+}
+
+static void print_registers(const struct vcpu *vcpu)
+{
+    const struct regs *r = &vcpu->regs;
+
+    say("  rip %016" PRIx64 " rsp %016" PRIx64 " rflags %08" PRIx64 "\n"
+        "  rax %016" PRIx64 " rbx %016" PRIx64 " rcx %016" PRIx64 "\n"
+        "  rdx %016" PRIx64 " rsi %016" PRIx64 " rdi %016" PRIx64 "\n"
+        "  rbp %016" PRIx64 " r8  %016" PRIx64 " r9  %016" PRIx64 "\n"
+        "  r10 %016" PRIx64 " r11 %016" PRIx64 " r12 %016" PRIx64 "\n"
+        "  r13 %016" PRIx64 " r14 %016" PRIx64 " r15 %016" PRIx64 "\n"
+        "  cs %04" PRIx64 " ss %04" PRIx64 " cr2 %016" PRIx64
+        " cr3 mfn %" PRIx64 " fs %016" PRIx64 " gs %016" PRIx64 "\n",
+        r->rip, r->rsp, r->rflags, r->rax, r->rbx, r->rcx, r->rdx, r->rsi,
+        r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
+        r->r15, r->cs, r->ss, vcpu->cr2, vcpu->cr3, vcpu->fs_base,
+        vcpu->gs_base);
+}
+
+static void print_stack(struct vcpu *vcpu)
+{
+    const uint64_t sp = vcpu->regs.rsp & ~UINT64_C(7);
+    uint64_t word;
+
+    say("  stack at %016" PRIx64 ":", sp);
+    for (unsigned i = 0; i < STACK_WORDS; i++) {
+        if (guest_read(vcpu, guest_addr(sp + 8 * i), &word, sizeof word)) {
+            say("%s", i ? "" : " not readable");
+            break;
+        }
+        say("%s%016" PRIx64, i % 4 ? " " : "\n    ", word);
+    }
+    say("\n");
+}
+
+/* By frame pointers, upwards only, so that no loop in them is followed. */
+static void print_backtrace(struct vcpu *vcpu)
+{
+    uint64_t frame[2], fp = vcpu->regs.rbp;
+
+    say("  backtrace:\n    %016" PRIx64, vcpu->regs.rip);
+    print_symbol(vcpu->domain, vcpu->regs.rip);
+    say("\n");
+    for (unsigned i = 0; i < BACKTRACE_DEPTH; i++) {
+        if (guest_read(vcpu, guest_addr(fp), frame, sizeof frame) || !frame[1])
+            return;
+        say("    %016" PRIx64, frame[1]);
+        print_symbol(vcpu->domain, frame[1]);
+        say("\n");
+        if (frame[0] <= fp)
+            return;
+        fp = frame[0];
+    }
+}
+
+static void print_last_calls(const struct domain *dom)
+{
+    const unsigned size = sizeof dom->last_calls / sizeof *dom->last_calls;
+    const unsigned nr = dom->nr_last_calls < size ? dom->nr_last_calls : size;
+    char line[256], result[64];
+
+    say("  last hypercalls, newest first:%s\n", nr ? "" : " none");
+    for (unsigned i = 0; i < nr; i++) {
+        const unsigned slot = (dom->nr_last_calls - 1 - i) % size;
+        const uint64_t *args = dom->last_calls[slot].args;
+        const uint64_t call = dom->last_calls[slot].nr;
+
+        hypercall_format(line, sizeof line, call, args, NULL, NULL);
+        hypercall_format_result(result, sizeof result, call, args,
+                                dom->last_calls[slot].result);
+        say("    %s = %s\n", line, result);
+    }
+}
+
+void domain_crash(struct vcpu *vcpu, const char *format, ...)
+{
+    struct domain *dom = vcpu->domain;
+    char reason[256];
+    va_list args;
+
+    if (dom->end != DOMAIN_RUNS)
+        return;
+    console_drain(dom->console);
+    console_restore_terminal();
+    if (dom->engine && dom->engine->ops)
+        dom->engine->ops->sync_regs(vcpu);
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    log_error("the guest crashed: %s", reason);
+    print_registers(vcpu);
+    print_stack(vcpu);
+    print_backtrace(vcpu);
+    print_last_calls(dom);
+    domain_end(dom, DOMAIN_CRASHED);
+}
