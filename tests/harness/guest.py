@@ -1,0 +1,72 @@
+"""Run an image under paravane and look at all that came of it."""
+import os
+import signal
+import subprocess
+
+BUILD = os.environ.get("PARAVANE_BUILD", "build")
+PARAVANE = os.path.join(BUILD, "host", "paravane")
+
+
+def example(name):
+    return os.path.join(BUILD, "examples", name + ".elf")
+
+
+def image(name):
+    return os.path.join(BUILD, "tests", "guests", name + ".elf")
+
+
+class Result:
+    """What a run left behind: status, console (stdout), report (stderr)."""
+
+    def __init__(self, status, console, report):
+        self.status, self.console, self.report = status, console, report
+
+    def __repr__(self):
+        return (f"status {self.status}\n--- console\n{self.console}"
+                f"--- report\n{self.report}---")
+
+
+def command(*options, guest=None, args=()):
+    line = [PARAVANE, "run", *options]
+    if guest is not None:
+        line.append(guest)
+    if args:
+        line += ["--", *args]
+    return line
+
+
+def run(*options, guest=None, args=(), stdin=b"", timeout=60, **popen):
+    """One run to its end. Text that is not UTF-8 is kept by escapes."""
+    done = subprocess.run(command(*options, guest=guest, args=args),
+                          input=stdin, capture_output=True, timeout=timeout,
+                          check=False, **popen)
+    return Result(done.returncode, done.stdout.decode(errors="replace"),
+                  done.stderr.decode(errors="replace"))
+
+
+def start(*options, guest=None, args=(), **popen):
+    """A run that is still going, for signals and disturbances."""
+    return subprocess.Popen(command(*options, guest=guest, args=args),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **popen)
+
+
+def finish(process, timeout=60):
+    """Wait for it; kill it when it does not end, and say so."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        out, err = process.communicate()
+        raise AssertionError(f"did not end in {timeout} s\n"
+                             f"{out.decode()}\n{err.decode()}") from None
+    return Result(process.returncode, out.decode(errors="replace"),
+                  err.decode(errors="replace"))
+
+
+def one_sentence(result):
+    """The report is a single line that says who speaks."""
+    lines = [l for l in result.report.splitlines() if l]
+    assert len(lines) == 1, result
+    assert lines[0].startswith("paravane: "), result
+    return lines[0]

@@ -1,0 +1,33 @@
+"""A test file is a list of functions; this prints their verdicts as TAP.
+
+A function's name is its claim. It passes by returning, fails by assert or any
+exception, and skips by raising Skip with the reason.
+"""
+import sys
+import traceback
+
+
+class Skip(Exception):
+    pass
+
+
+def main(tests):
+    """Run (tests); those named on the command line, if any."""
+    wanted = sys.argv[1:]
+    tests = [t for t in tests if not wanted or t.__name__ in wanted]
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        name = test.__name__.replace("_", " ")
+        try:
+            test()
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception:
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} - {name}", flush=True)
+        else:
+            print(f"ok {number} - {name}", flush=True)
+    return 1 if failed else 0
