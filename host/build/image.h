@@ -2,6 +2,10 @@
  * host/build/image.h: a kernel image file, judged: its ELF headers, its Xen
  * notes, and which doors into it they offer. Every offset and size in the file
  * is checked against the file before it is used.
+ *
+ * The file is read, never mapped: others may cut or rewrite it while we look.
+ * What was judged is a private copy, and what has gone missing since is an
+ * error instead of a SIGBUS.
  */
 #ifndef HOST_BUILD_IMAGE_H
 #define HOST_BUILD_IMAGE_H
@@ -35,8 +39,8 @@ struct image_notes {
 
 struct image {
     const char *path;
-    const uint8_t *bytes; /* the whole file, mapped private and read-only */
-    size_t size;
+    int fd; /* -1 once image_forget_file was called */
+    uint64_t size;
 
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
     unsigned nr_segments;
@@ -51,16 +55,31 @@ struct image {
     uint64_t pv_entry;
     uint64_t virt_start, virt_end; /* page-rounded range of the kernel */
 
-    /* for backtraces; NULL if stripped */
-    const Elf64_Sym *symbols;
+    /* for backtraces; NULL if stripped. (strings) ends in a NUL. */
+    Elf64_Sym *symbols;
     size_t nr_symbols;
-    const char *strings;
+    char *strings;
     size_t strings_size;
 };
 
-/* Map and check (path): 0, or -errno with a sentence logged. */
+/*
+ * Read and check (path), which must outlive the image: 0, or -errno with a
+ * sentence logged.
+ */
 int image_open(const char *path, struct image **image);
+
+/* NULL is fine. */
 void image_close(struct image *image);
+
+/*
+ * Copy (len) bytes of the file at (offset): 0, or -errno with a sentence
+ * logged, also when the file became shorter meanwhile.
+ */
+int image_read(const struct image *image, uint64_t offset, void *to,
+               uint64_t len);
+
+/* The guest is loaded: let go of the file; notes and symbols stay. */
+void image_forget_file(struct image *image);
 
 /*
  * The function that (va) lies in and the offset into it: 0, or -ENOENT.

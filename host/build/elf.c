@@ -1,0 +1,360 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/build/elf.h"
+#include "host/log.h"
+
+#define MAX_PROGRAM_HEADERS 128
+
+/* Headers, notes, symbols: nothing that is read into memory is longer. */
+#define MAX_PART (UINT64_C(64) << 20)
+
+/* Backtraces are not worth more. */
+#define MAX_SYMBOLS_SIZE (UINT64_C(8) << 20)
+
+static bool lies_in_file(const struct image *image, uint64_t offset,
+                         uint64_t size)
+{
+    return offset <= image->size && size <= image->size - offset;
+}
+
+int elf_read_part(const struct image *image, const char *what, uint64_t offset,
+                  uint64_t size, void **bytes)
+{
+    char *copy;
+    int rc;
+
+    *bytes = NULL;
+    if (!lies_in_file(image, offset, size))
+        return image_refuse(image,
+                            "the %s (%#lx bytes at %#lx) lies outside the file "
+                            "of %#lx bytes: it is truncated or corrupt, build "
+                            "or copy it again",
+                            what, size, offset, image->size);
+    if (size > MAX_PART)
+        return image_refuse(image,
+                            "the %s has %lu bytes: it is corrupt, build or "
+                            "copy it again",
+                            what, size);
+    copy = malloc(size + 1);
+    if (!copy) {
+        log_error("no memory for the %s of %s", what, image->path);
+        return -ENOMEM;
+    }
+    rc = image_read(image, offset, copy, size);
+    if (rc) {
+        free(copy);
+        return rc;
+    }
+    copy[size] = '\0';
+    *bytes = copy;
+    return 0;
+}
+
+/* Is it something else that people try, and know by another name? */
+static int check_container(const struct image *image, const uint8_t *start,
+                           size_t size)
+{
+    static const uint8_t gzip[] = {0x1f, 0x8b};
+    const size_t bzimage_magic = 0x202;
+
+    if (size >= sizeof gzip && !memcmp(start, gzip, sizeof gzip))
+        return image_refuse(image, "this is a gzip file: unpack it first "
+                                   "(gunzip < it > image)");
+    if (size >= bzimage_magic + 4 && !memcmp(start + bzimage_magic, "HdrS", 4))
+        return image_refuse(image, "this is a compressed Linux kernel "
+                                   "(bzImage): unpack its vmlinux first");
+    if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG))
+        return image_refuse(image, "this is not an ELF file: give a 64-bit "
+                                   "kernel image with Xen notes");
+    if (size < sizeof(Elf64_Ehdr))
+        return image_refuse(image, "the file ends inside the ELF header: it "
+                                   "is truncated, build or copy it again");
+    return 0;
+}
+
+static int check_identity(const struct image *image, const Elf64_Ehdr *header)
+{
+    if (header->e_ident[EI_CLASS] == ELFCLASS32)
+        return image_refuse(image, "this is a 32-bit ELF file: build the "
+                                   "guest for x86-64");
+    if (header->e_ident[EI_CLASS] != ELFCLASS64)
+        return image_refuse(image,
+                            "ELF class %u is unknown: the file is "
+                            "corrupt, build or copy it again",
+                            header->e_ident[EI_CLASS]);
+    if (header->e_ident[EI_DATA] != ELFDATA2LSB)
+        return image_refuse(image, "this is not a little-endian ELF file: "
+                                   "build the guest for x86-64");
+    if (header->e_machine != EM_X86_64)
+        return image_refuse(image,
+                            "this is for another machine (ELF machine "
+                            "%u): build the guest for x86-64",
+                            header->e_machine);
+    if (header->e_type == ET_DYN)
+        return image_refuse(image, "this is a position-independent program or "
+                                   "a library: link the guest at a fixed "
+                                   "address (-static -no-pie)");
+    if (header->e_type != ET_EXEC)
+        return image_refuse(image,
+                            "this is not an executable (ELF type %u): "
+                            "give the linked image",
+                            header->e_type);
+    if (header->e_ident[EI_VERSION] != EV_CURRENT ||
+        header->e_version != EV_CURRENT)
+        return image_refuse(image,
+                            "ELF version %u is unknown: the file is "
+                            "corrupt, build or copy it again",
+                            header->e_version);
+    return 0;
+}
+
+static int check_tables(const struct image *image, const Elf64_Ehdr *header)
+{
+    if (header->e_phnum == 0)
+        return image_refuse(image, "it has no program headers: give the "
+                                   "linked image, not an object file");
+    if (header->e_phentsize != sizeof(Elf64_Phdr))
+        return image_refuse(image,
+                            "program headers of %u bytes instead of %zu: the "
+                            "file is corrupt, build or copy it again",
+                            header->e_phentsize, sizeof(Elf64_Phdr));
+    if (header->e_phnum > MAX_PROGRAM_HEADERS)
+        return image_refuse(image,
+                            "it has %u program headers, at most %d are "
+                            "possible: link it with fewer segments",
+                            header->e_phnum, MAX_PROGRAM_HEADERS);
+    if (header->e_shnum != 0 && header->e_shentsize != sizeof(Elf64_Shdr))
+        return image_refuse(image,
+                            "section headers of %u bytes instead of %zu: the "
+                            "file is corrupt, build or copy it again",
+                            header->e_shentsize, sizeof(Elf64_Shdr));
+    return 0;
+}
+
+static int read_header(const struct image *image, Elf64_Ehdr *header)
+{
+    uint8_t start[0x202 + 4];
+    size_t size = image->size < sizeof start ? image->size : sizeof start;
+    int rc;
+
+    rc = image_read(image, 0, start, size);
+    if (!rc)
+        rc = check_container(image, start, size);
+    if (rc)
+        return rc;
+    memcpy(header, start, sizeof *header);
+    rc = check_identity(image, header);
+    if (!rc)
+        rc = check_tables(image, header);
+    return rc;
+}
+
+static int read_sections(const struct image *image, struct elf *elf)
+{
+    const Elf64_Ehdr *header = &elf->header;
+    const Elf64_Shdr *names;
+    void *bytes;
+    int rc;
+
+    if (header->e_shnum == 0)
+        return 0;
+    rc = elf_read_part(image, "section header table", header->e_shoff,
+                       (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), &bytes);
+    if (rc)
+        return rc;
+    elf->sections = bytes;
+    elf->nr_sections = header->e_shnum;
+
+    if (header->e_shstrndx == SHN_UNDEF)
+        return 0;
+    if (header->e_shstrndx >= elf->nr_sections)
+        return image_refuse(image,
+                            "its section names are in section %u of %u: the "
+                            "file is corrupt, build or copy it again",
+                            header->e_shstrndx, elf->nr_sections);
+    names = &elf->sections[header->e_shstrndx];
+    rc = elf_read_part(image, "section name table", names->sh_offset,
+                       names->sh_size, &bytes);
+    if (rc)
+        return rc;
+    elf->section_names = bytes;
+    elf->section_names_size = names->sh_size;
+    return 0;
+}
+
+int elf_open(struct image *image, struct elf *elf)
+{
+    void *bytes;
+    int rc;
+
+    *elf = (struct elf){0};
+    rc = read_header(image, &elf->header);
+    if (rc)
+        return rc;
+    rc = elf_read_part(image, "program header table", elf->header.e_phoff,
+                       elf->header.e_phnum * sizeof(Elf64_Phdr), &bytes);
+    if (rc)
+        return rc;
+    elf->segments = bytes;
+    elf->nr_segments = elf->header.e_phnum;
+
+    rc = read_sections(image, elf);
+    if (rc)
+        elf_close(elf);
+    return rc;
+}
+
+void elf_close(struct elf *elf)
+{
+    free(elf->segments);
+    free(elf->sections);
+    free(elf->section_names);
+    *elf = (struct elf){0};
+}
+
+static int check_segment(const struct image *image, unsigned nr,
+                         const Elf64_Phdr *segment)
+{
+    if (!lies_in_file(image, segment->p_offset, segment->p_filesz))
+        return image_refuse(image,
+                            "segment %u (%#lx bytes at %#lx) lies outside the "
+                            "file of %#lx bytes: it is truncated or corrupt, "
+                            "build or copy it again",
+                            nr, segment->p_filesz, segment->p_offset,
+                            image->size);
+    if (segment->p_filesz > segment->p_memsz)
+        return image_refuse(image,
+                            "segment %u has %#lx bytes in the file but only "
+                            "%#lx in memory: the file is corrupt, build or "
+                            "copy it again",
+                            nr, segment->p_filesz, segment->p_memsz);
+    if (segment->p_memsz > UINT64_MAX - segment->p_paddr ||
+        segment->p_memsz > UINT64_MAX - segment->p_vaddr)
+        return image_refuse(image,
+                            "segment %u (%#lx bytes at %#lx) wraps around the "
+                            "end of the address space: correct the linker "
+                            "script",
+                            nr, segment->p_memsz, segment->p_paddr);
+    return 0;
+}
+
+static int check_overlap(const struct image *image,
+                         const struct image_segment *added)
+{
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        const struct image_segment *other = &image->segments[i];
+
+        if (added->paddr < other->paddr + other->mem_size &&
+            other->paddr < added->paddr + added->mem_size)
+            return image_refuse(image,
+                                "segments overlap: %#lx bytes at %#lx and "
+                                "%#lx bytes at %#lx: correct the linker script",
+                                other->mem_size, other->paddr, added->mem_size,
+                                added->paddr);
+    }
+    return 0;
+}
+
+static int add_segment(struct image *image, const Elf64_Phdr *segment)
+{
+    const struct image_segment added = {
+        .file_offset = segment->p_offset,
+        .file_size = segment->p_filesz,
+        .paddr = segment->p_paddr,
+        .vaddr = segment->p_vaddr,
+        .mem_size = segment->p_memsz,
+        .flags = segment->p_flags,
+    };
+    int rc;
+
+    if (image->nr_segments == IMAGE_MAX_SEGMENTS)
+        return image_refuse(image,
+                            "it has more than %d segments to load: link it "
+                            "with fewer",
+                            IMAGE_MAX_SEGMENTS);
+    rc = check_overlap(image, &added);
+    if (rc)
+        return rc;
+    image->segments[image->nr_segments++] = added;
+    return 0;
+}
+
+int elf_load_segments(struct image *image, const struct elf *elf)
+{
+    for (unsigned i = 0; i < elf->nr_segments; i++) {
+        const Elf64_Phdr *segment = &elf->segments[i];
+        int rc;
+
+        if (segment->p_type == PT_INTERP)
+            return image_refuse(image, "this is a dynamically linked program: "
+                                       "link the guest statically");
+        if (segment->p_type != PT_LOAD)
+            continue;
+        rc = check_segment(image, i, segment);
+        if (!rc && segment->p_memsz > 0)
+            rc = add_segment(image, segment);
+        if (rc)
+            return rc;
+    }
+    if (image->nr_segments == 0)
+        return image_refuse(image, "it has no segment to load: give the "
+                                   "linked image");
+    return 0;
+}
+
+static const Elf64_Shdr *find_symbol_table(const struct elf *elf)
+{
+    for (unsigned i = 0; i < elf->nr_sections; i++)
+        if (elf->sections[i].sh_type == SHT_SYMTAB)
+            return &elf->sections[i];
+    return NULL;
+}
+
+int elf_load_symbols(struct image *image, const struct elf *elf)
+{
+    const Elf64_Shdr *table = find_symbol_table(elf), *strings;
+    void *bytes;
+    int rc;
+
+    if (!table)
+        return 0;
+    if (table->sh_entsize != sizeof(Elf64_Sym) ||
+        table->sh_link >= elf->nr_sections)
+        return image_refuse(image, "its symbol table is corrupt: build or "
+                                   "copy it again");
+    strings = &elf->sections[table->sh_link];
+    if (table->sh_size > MAX_SYMBOLS_SIZE ||
+        strings->sh_size > MAX_SYMBOLS_SIZE) {
+        log_info("%s: its symbol table is too long to be used in backtraces",
+                 image->path);
+        return 0;
+    }
+
+    rc = elf_read_part(image, "symbol table", table->sh_offset, table->sh_size,
+                       &bytes);
+    if (rc)
+        return rc;
+    image->symbols = bytes;
+    rc = elf_read_part(image, "symbol name table", strings->sh_offset,
+                       strings->sh_size, &bytes);
+    if (rc)
+        return rc; /* image_close frees the other */
+    image->strings = bytes;
+    image->nr_symbols = table->sh_size / sizeof(Elf64_Sym);
+    image->strings_size = strings->sh_size;
+    return 0;
+}
+
+const Elf64_Shdr *elf_find_section(const struct elf *elf, const char *name)
+{
+    for (unsigned i = 0; i < elf->nr_sections; i++) {
+        uint32_t start = elf->sections[i].sh_name;
+
+        if (elf->section_names && start < elf->section_names_size &&
+            !strcmp(elf->section_names + start, name))
+            return &elf->sections[i];
+    }
+    return NULL;
+}

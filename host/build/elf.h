@@ -1,0 +1,51 @@
+/*
+ * host/build/elf.h: the ELF container of a kernel image: which parts of the
+ * file are segments, notes and symbols. Knows nothing of what notes say.
+ */
+#ifndef HOST_BUILD_ELF_H
+#define HOST_BUILD_ELF_H
+
+#include <elf.h>
+#include <stdint.h>
+
+#include "host/build/image.h"
+
+/* The headers, copied once and checked against the file's size. */
+struct elf {
+    Elf64_Ehdr header;
+    Elf64_Phdr *segments;
+    unsigned nr_segments;
+    Elf64_Shdr *sections; /* NULL: none */
+    unsigned nr_sections;
+    char *section_names; /* ends in a NUL; NULL: none */
+    uint64_t section_names_size;
+};
+
+/*
+ * Say once, as "IMAGE: sentence", why the image cannot be used. Returns
+ * -ENOEXEC.
+ */
+int image_refuse(const struct image *image, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Copy the part of the file [offset, offset + size) to fresh memory, with a NUL
+ * behind it; (what) names it in the sentence if it lies outside the file.
+ */
+int elf_read_part(const struct image *image, const char *what, uint64_t offset,
+                  uint64_t size, void **bytes);
+
+/* Read and check the headers of image->fd: 0, or -errno with a sentence. */
+int elf_open(struct image *image, struct elf *elf);
+void elf_close(struct elf *elf);
+
+/* Fill image->segments: 0, or -ENOEXEC with a sentence. */
+int elf_load_segments(struct image *image, const struct elf *elf);
+
+/* Fill image->symbols, if there are any: 0, or -errno with a sentence. */
+int elf_load_symbols(struct image *image, const struct elf *elf);
+
+/* The section called (name), or NULL. */
+const Elf64_Shdr *elf_find_section(const struct elf *elf, const char *name);
+
+#endif
