@@ -19,7 +19,8 @@ bool guest_is_dom0(void);
 
 /*
  * Power off with (code), which a host that cares finds as data/exit-status in
- * the domain's part of xenstore. main()'s return value and exit() end here.
+ * the domain's part of xenstore; without a xenstore one that is not 0 is
+ * printed. main()'s return value and exit() end here.
  */
 _Noreturn void guest_exit(int code);
 
@@ -32,10 +33,19 @@ _Noreturn void guest_panic(const char *format, ...)
 
 /*
  * Raw output, for reports and early boot: console_io, then the console driver
- * once there is one (guest_set_output).
+ * once there is one (guest_set_console).
  */
 void guest_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void guest_vprint(const char *format, va_list args);
+void guest_write(const char *bytes, size_t len);
+
+/*
+ * As snprintf, with what guest_print knows: %s %c %d %i %u %x %p, l, z, a
+ * width, 0 and -. Needs no C library.
+ */
+size_t guest_format(char *buf, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+size_t guest_vformat(char *buf, size_t size, const char *format, va_list args);
 
 /*
  * Where standard output goes and input comes from: set by the console driver.
@@ -48,9 +58,20 @@ struct guest_console {
     long (*read)(char *bytes, size_t len);
 };
 void guest_set_console(const struct guest_console *console);
+const struct guest_console *guest_get_console(void); /* NULL: none yet */
+
+/*
+ * The first code that is not the library's, on the main thread, with all of
+ * pvguest ready. The C library's glue brings one that ends in main(); who links
+ * without it, as to port an OS, writes this instead, and calls
+ * guest_start_drivers when ready for them. Returning is guest_exit(0).
+ */
+void guest_main(void);
+void guest_start_drivers(void);
 
 /*
  * Drivers register their start here; run on the main thread before main().
+ * 0, or a negative errno that is printed and does not stop the others.
  */
 #define GUEST_DRIVER(fn)                  \
     static int (*const driver_##fn)(void) \

@@ -10,6 +10,7 @@
 #define PVGUEST_THREAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct thread;
@@ -47,5 +48,27 @@ void thread_wake_all(struct wait_queue *queue);
 
 /* End the calling thread; its stack is freed. */
 _Noreturn void thread_exit(void);
+
+/*
+ * For C libraries. The FS base of the calling thread:
+ */
+void thread_set_tls(uint64_t tls);
+
+/*
+ * Threads from thread_start get (size) bytes at the top of their stack, 64-byte
+ * aligned, which (create) makes a thread's own block of; it returns the FS
+ * base.
+ */
+void thread_provide_tls(size_t size, uint64_t (*create)(void *memory));
+
+/*
+ * Start a thread on the caller's stack, which ends at (stack_top) and stays the
+ * caller's when the thread is gone, with FS base (tls).
+ */
+struct thread *thread_start_on(void *stack_top, uint64_t tls,
+                               void (*fn)(void *arg), void *arg);
+
+/* End the calling thread and then free (pages) at (stack), its stack. */
+_Noreturn void thread_exit_free(void *stack, size_t pages);
 
 #endif

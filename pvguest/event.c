@@ -1,0 +1,202 @@
+/*
+ * Event channels: who handles which port, and the two-level bitmap.
+ */
+#include <pvguest/event.h>
+#include <pvguest/guest.h>
+#include <pvguest/page.h>
+
+#include <errno.h>
+
+#include "internal.h"
+#include <hypercall/calls.h>
+
+#define NR_PORTS  4096
+#define NR_FIRST  64 /* handlers that cost nothing to have */
+#define PER_PAGE  (PAGE_SIZE / sizeof(struct handler))
+#define WORD_BITS 64
+
+struct handler {
+    event_fn fn;
+    void *context;
+};
+
+/* Handlers of the first ports, then a page at a time. */
+static struct handler first[NR_FIRST];
+static struct handler *more[NR_PORTS / PER_PAGE];
+
+bool event_preempt; /* read by guest_upcall */
+
+static struct handler *handler_of(evtchn_port_t port)
+{
+    if (port < NR_FIRST)
+        return &first[port];
+    if (port >= NR_PORTS || !more[port / PER_PAGE])
+        return NULL;
+    return &more[port / PER_PAGE][port % PER_PAGE];
+}
+
+int event_handle(evtchn_port_t port, event_fn fn, void *context)
+{
+    struct handler *handler;
+
+    if (port == 0 || port >= NR_PORTS)
+        return -EINVAL;
+    if (port >= NR_FIRST && !more[port / PER_PAGE]) {
+        more[port / PER_PAGE] = page_alloc_zeroed(1);
+        if (!more[port / PER_PAGE])
+            return -ENOMEM;
+    }
+    handler = handler_of(port);
+    handler->context = context;
+    handler->fn = fn;
+    event_unmask(port);
+    return 0;
+}
+
+/* A port the hypervisor just gave us: handle it or give it back. */
+static int adopt(evtchn_port_t port, event_fn fn, void *context)
+{
+    int rc = event_handle(port, fn, context);
+
+    if (rc)
+        hypercall_evtchn_close(port);
+    return rc;
+}
+
+int event_alloc_unbound(domid_t remote, event_fn fn, void *context,
+                        evtchn_port_t *port)
+{
+    long rc = hypercall_evtchn_alloc_unbound(remote, port);
+
+    return rc ? (int)rc : adopt(*port, fn, context);
+}
+
+int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
+                           event_fn fn, void *context, evtchn_port_t *port)
+{
+    long rc = hypercall_evtchn_bind_interdomain(remote, remote_port, port);
+
+    return rc ? (int)rc : adopt(*port, fn, context);
+}
+
+int event_bind_virq(unsigned virq, event_fn fn, void *context,
+                    evtchn_port_t *port)
+{
+    long rc = hypercall_evtchn_bind_virq(virq, 0, port);
+
+    return rc ? (int)rc : adopt(*port, fn, context);
+}
+
+static void set_bit(xen_ulong_t *word, unsigned bit)
+{
+    __atomic_fetch_or(word, 1ul << bit, __ATOMIC_SEQ_CST);
+}
+
+static void clear_bit(xen_ulong_t *word, unsigned bit)
+{
+    __atomic_fetch_and(word, ~(1ul << bit), __ATOMIC_SEQ_CST);
+}
+
+void event_mask(evtchn_port_t port)
+{
+    if (port < NR_PORTS)
+        set_bit(&guest_shared_info->evtchn_mask[port / WORD_BITS],
+                port % WORD_BITS);
+}
+
+/* Anything pending and not masked: have the hypervisor deliver it. */
+static void force_upcall(void)
+{
+    if (guest_shared_info->vcpu_info[0].evtchn_upcall_pending)
+        hypercall_version();
+}
+
+/*
+ * An event that came while the port was masked set its pending bit and nothing
+ * above it: those are ours to set now.
+ */
+void event_unmask(evtchn_port_t port)
+{
+    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
+    unsigned word = port / WORD_BITS, bit = port % WORD_BITS;
+
+    if (port >= NR_PORTS)
+        return;
+    clear_bit(&guest_shared_info->evtchn_mask[word], bit);
+    if (!(__atomic_load_n(&guest_shared_info->evtchn_pending[word],
+                          __ATOMIC_SEQ_CST) &
+          1ul << bit))
+        return;
+    set_bit(&vcpu->evtchn_pending_sel, word);
+    __atomic_store_n(&vcpu->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+    if (event_preempt && !vcpu->evtchn_upcall_mask)
+        force_upcall();
+}
+
+int event_send(evtchn_port_t port)
+{
+    return (int)hypercall_evtchn_send(port);
+}
+
+int event_close(evtchn_port_t port)
+{
+    struct handler *handler = handler_of(port);
+
+    event_mask(port);
+    if (handler)
+        handler->fn = NULL;
+    return (int)hypercall_evtchn_close(port);
+}
+
+/* Take (port)'s event, before its handler looks for what it announced. */
+static bool deliver(evtchn_port_t port)
+{
+    struct handler *handler = handler_of(port);
+
+    clear_bit(&guest_shared_info->evtchn_pending[port / WORD_BITS],
+              port % WORD_BITS);
+    if (!handler || !handler->fn)
+        return false;
+    handler->fn(port, handler->context);
+    return true;
+}
+
+bool event_dispatch(void)
+{
+    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
+    uint64_t words, bits;
+    bool handled = false;
+
+    if (!__atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_RELAXED))
+        return false;
+    __atomic_exchange_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+    words = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+
+    thread_in_handler++;
+    for (; words; words &= words - 1) {
+        unsigned word = (unsigned)__builtin_ctzll(words);
+
+        bits = __atomic_load_n(&guest_shared_info->evtchn_pending[word],
+                               __ATOMIC_SEQ_CST) &
+               ~guest_shared_info->evtchn_mask[word];
+        for (; bits; bits &= bits - 1)
+            handled |=
+                deliver(word * WORD_BITS + (unsigned)__builtin_ctzll(bits));
+    }
+    thread_in_handler--;
+    return handled;
+}
+
+void event_upcalls(bool on)
+{
+    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
+
+    if (!on) {
+        __atomic_store_n(&vcpu->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
+        event_preempt = false;
+        return;
+    }
+    event_preempt = true;
+    __atomic_store_n(&vcpu->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
+    force_upcall();
+}

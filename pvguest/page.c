@@ -1,0 +1,193 @@
+/*
+ * RAM by the page: runs that were freed, lowest first, and above them the part
+ * never used yet, which may not even be mapped.
+ *
+ * A free run keeps its own book in its first page, so nothing is allocated,
+ * and nothing touched at start, for memory that nobody asked for.
+ */
+#include <pvguest/guest.h>
+#include <pvguest/page.h>
+
+#include <string.h>
+
+#include "internal.h"
+
+#define BUILDER_PAD   0x80000ul  /* the builder maps this much past the stack */
+#define BUILDER_ALIGN 0x400000ul /* and on to the next such bound (xen/xen.h) \
+                                  */
+#define L1_SPAN  0x200000ul
+#define NR_SPARE 2 /* an L1 and the L2 above it */
+
+struct run {
+    size_t nr;
+    struct run *next;
+};
+
+static struct run *runs;
+static uintptr_t fresh;      /* never used, from here to ram_end */
+static uintptr_t mapped_end; /* mapped up to here */
+static uintptr_t ram_end;
+static size_t nr_free;
+
+/* Mapped pages kept for the tables that map more. */
+static void *spare[NR_SPARE];
+
+static uintptr_t virt_base(void)
+{
+    return (uintptr_t)guest_virt_base;
+}
+
+static void *take_spare(void)
+{
+    for (unsigned i = 0; i < NR_SPARE; i++) {
+        void *page = spare[i];
+
+        if (page) {
+            spare[i] = NULL;
+            return page;
+        }
+    }
+    return NULL;
+}
+
+static void fill_spare(void)
+{
+    for (unsigned i = 0; i < NR_SPARE; i++) {
+        if (!spare[i] && fresh < mapped_end) {
+            spare[i] = (void *)fresh;
+            fresh += PAGE_SIZE;
+            nr_free--;
+        }
+    }
+}
+
+void page_init(uintptr_t first_free)
+{
+    fresh = first_free;
+    ram_end = virt_base() + guest_start_info->nr_pages * PAGE_SIZE;
+    mapped_end =
+        (first_free + BUILDER_PAD + BUILDER_ALIGN - 1) & ~(BUILDER_ALIGN - 1);
+    if (mapped_end > ram_end)
+        mapped_end = ram_end;
+    nr_free = (ram_end - fresh) / PAGE_SIZE;
+    if (mapped_end < ram_end)
+        fill_spare();
+}
+
+bool page_is_mapped(uintptr_t address, size_t len)
+{
+    return address >= virt_base() && address < mapped_end &&
+           len <= mapped_end - address;
+}
+
+/* Map RAM until (end), which is not beyond it. */
+static bool map_until(uintptr_t end)
+{
+    while (mapped_end < end) {
+        uintptr_t to = mapped_end + L1_SPAN;
+
+        if (to > ram_end)
+            to = ram_end;
+        if (!map_ram(mapped_end, to, take_spare))
+            return false;
+        mapped_end = to;
+        if (mapped_end < ram_end)
+            fill_spare();
+    }
+    return true;
+}
+
+static void *alloc_fresh(size_t nr)
+{
+    uintptr_t pages, before;
+
+    do {
+        before = fresh;
+        if (nr > (ram_end - fresh) / PAGE_SIZE ||
+            !map_until(fresh + nr * PAGE_SIZE))
+            return NULL;
+    } while (fresh != before); /* spares were taken from the front */
+
+    pages = fresh;
+    fresh += nr * PAGE_SIZE;
+    nr_free -= nr;
+    return (void *)pages;
+}
+
+/* Runs are cut at their end: the book stays where it is. */
+static void *alloc_run(size_t nr)
+{
+    for (struct run **at = &runs; *at; at = &(*at)->next) {
+        struct run *run = *at;
+
+        if (run->nr < nr)
+            continue;
+        nr_free -= nr;
+        run->nr -= nr;
+        if (run->nr == 0)
+            *at = run->next;
+        return (char *)run + run->nr * PAGE_SIZE;
+    }
+    return NULL;
+}
+
+void *page_alloc(size_t nr)
+{
+    void *pages;
+
+    if (nr == 0)
+        return NULL;
+    pages = alloc_run(nr);
+    return pages ? pages : alloc_fresh(nr);
+}
+
+void *page_alloc_zeroed(size_t nr)
+{
+    void *pages = page_alloc(nr);
+
+    if (pages)
+        memset(pages, 0, nr * PAGE_SIZE);
+    return pages;
+}
+
+static bool ends_at(const struct run *run, const void *address)
+{
+    return (const char *)run + run->nr * PAGE_SIZE == address;
+}
+
+void page_free(void *pages, size_t nr)
+{
+    struct run *run = pages, *before = NULL, **at = &runs;
+
+    if (nr == 0)
+        return;
+    nr_free += nr;
+    while (*at && *at < run) {
+        before = *at;
+        at = &before->next;
+    }
+
+    run->nr = nr;
+    run->next = *at;
+    *at = run;
+    if (run->next && ends_at(run, run->next)) {
+        run->nr += run->next->nr;
+        run->next = run->next->next;
+    }
+    if (before && ends_at(before, run)) {
+        before->nr += run->nr;
+        before->next = run->next;
+    }
+}
+
+size_t page_nr_free(void)
+{
+    return nr_free;
+}
+
+uint64_t page_mfn(const void *address)
+{
+    const uint64_t *p2m = (const uint64_t *)guest_start_info->mfn_list;
+
+    return p2m[((uintptr_t)address - virt_base()) / PAGE_SIZE];
+}

@@ -1,0 +1,125 @@
+/*
+ * Exceptions: the table told to the hypervisor, and what becomes of each.
+ */
+#include <pvguest/event.h>
+#include <pvguest/guest.h>
+#include <pvguest/trap.h>
+
+#include <cpuid.h>
+#include <stddef.h>
+
+#include "internal.h"
+#include <hypercall/calls.h>
+
+#define VECTOR_UPCALL 256
+
+#define FXSAVE_SIZE 512
+
+/* trap_info.flags: who may raise it by INT, and that upcalls get masked. */
+#define BY_INT      1
+#define MASK_EVENTS 4
+
+extern char trap_0[], trap_1[], trap_3[], trap_4[], trap_5[], trap_6[],
+    trap_7[], trap_9[], trap_10[], trap_11[], trap_12[], trap_13[], trap_14[],
+    trap_16[], trap_17[], trap_18[], trap_19[], trap_21[];
+
+void guest_trap(struct trap_frame *frame);
+size_t trap_state_size(void);
+
+#define TRAP(vector, flags)                            \
+    {                                                  \
+        vector, MASK_EVENTS | (flags), FLAT_KERNEL_CS, \
+            (uintptr_t)trap_##vector                   \
+    }
+
+const struct trap_info guest_trap_table[] = {
+    TRAP(0, 0),  TRAP(1, 0),  TRAP(3, BY_INT), TRAP(4, BY_INT), TRAP(5, 0),
+    TRAP(6, 0),  TRAP(7, 0),  TRAP(9, 0),      TRAP(10, 0),     TRAP(11, 0),
+    TRAP(12, 0), TRAP(13, 0), TRAP(14, 0),     TRAP(16, 0),     TRAP(17, 0),
+    TRAP(18, 0), TRAP(19, 0), TRAP(21, 0),     {0, 0, 0, 0},
+};
+
+static const char *const names[TRAP_NR] = {
+    [0] = "divide error",
+    [1] = "debug exception",
+    [3] = "breakpoint",
+    [4] = "overflow",
+    [5] = "bound range exceeded",
+    [6] = "invalid opcode",
+    [7] = "device not available",
+    [9] = "coprocessor segment overrun",
+    [10] = "invalid TSS",
+    [11] = "segment not present",
+    [12] = "stack segment fault",
+    [13] = "general protection fault",
+    [14] = "page fault",
+    [16] = "x87 floating-point error",
+    [17] = "alignment check",
+    [18] = "machine check",
+    [19] = "SIMD floating-point error",
+    [21] = "control protection exception",
+};
+
+static trap_fn handlers[TRAP_NR];
+
+trap_fn trap_handle(unsigned vector, trap_fn fn)
+{
+    trap_fn before;
+
+    if (vector >= TRAP_NR)
+        return NULL;
+    before = handlers[vector];
+    handlers[vector] = fn;
+    return before;
+}
+
+uint64_t trap_fault_address(void)
+{
+    return guest_shared_info->vcpu_info[0].arch.cr2;
+}
+
+/*
+ * Bytes that XSAVE (or FXSAVE) writes here. Found at the first trap: CPUID can
+ * be dear, and most guests never need it. Runs before any state is saved.
+ */
+__attribute__((target("general-regs-only"))) size_t trap_state_size(void)
+{
+    static uint32_t size;
+    uint32_t eax, ebx, ecx, edx;
+
+    if (size)
+        return size;
+    __cpuid(1, eax, ebx, ecx, edx);
+    if (ecx & bit_OSXSAVE) {
+        __cpuid_count(0xd, 0, eax, ebx, ecx, edx);
+        size = ebx;
+    } else {
+        size = FXSAVE_SIZE;
+    }
+    return size;
+}
+
+void guest_trap(struct trap_frame *frame)
+{
+    uint64_t vector = frame->vector;
+    const char *name;
+
+    if (vector == VECTOR_UPCALL) {
+        while (event_dispatch())
+            ;
+        return;
+    }
+    if (vector < TRAP_NR && handlers[vector] && handlers[vector](frame))
+        return;
+
+    name = vector < TRAP_NR ? names[vector] : NULL;
+    if (!name)
+        name = "unexpected trap";
+    if (vector == 14)
+        guest_report(frame, "%s at address 0x%lx, error code 0x%lx", name,
+                     (unsigned long)trap_fault_address(),
+                     (unsigned long)frame->error);
+    else
+        guest_report(frame, "%s, error code 0x%lx", name,
+                     (unsigned long)frame->error);
+}
