@@ -5,8 +5,7 @@
 
 #include <errno.h>
 
-/* A granter that changes an entry more often under our eyes does it on purpose.
- */
+/* A granter that changes an entry this often as we look means to. */
 #define MAX_TRIES 5
 
 /* {flags, domid} of an entry as one word, for one compare-and-swap. */

@@ -22,6 +22,14 @@ size_t hypercall_format(char *buf, size_t size, uint64_t nr,
                         const uint64_t *args, hypercall_read_fn read,
                         void *vcpu);
 
+/*
+ * After the call: write what it stored in its sub-op's structure, "{port=3}",
+ * likewise. Writes nothing and returns 0 if that is not a thing this call does.
+ */
+size_t hypercall_format_answer(char *buf, size_t size, uint64_t nr,
+                               const uint64_t *args, hypercall_read_fn read,
+                               void *vcpu);
+
 /* Write "0", "-22 (-EINVAL)", "0x40011"... Returns the length written. */
 size_t hypercall_format_result(char *buf, size_t size, uint64_t nr,
                                const uint64_t *args, long result);
