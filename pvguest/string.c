@@ -1,6 +1,6 @@
 /*
- * The four functions that compilers call on their own, for images without a C
- * library.
+ * The functions that compilers call on their own, and the few that the library
+ * itself uses, for images without a C library.
  */
 #include <stdint.h>
 #include <string.h>
@@ -42,4 +42,27 @@ int memcmp(const void *a, const void *b, size_t n)
             return *p - *q;
     }
     return 0;
+}
+
+size_t strnlen(const char *text, size_t max)
+{
+    size_t len = 0;
+
+    while (len < max && text[len])
+        len++;
+    return len;
+}
+
+size_t strlen(const char *text)
+{
+    return strnlen(text, SIZE_MAX);
+}
+
+int strcmp(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return (unsigned char)*a - (unsigned char)*b;
 }

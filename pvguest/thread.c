@@ -87,6 +87,11 @@ struct thread *thread_self(void)
     return current;
 }
 
+bool thread_may_wait(void)
+{
+    return current && !thread_in_handler;
+}
+
 static void load_tls(uint64_t tls)
 {
     if (tls == tls_loaded)

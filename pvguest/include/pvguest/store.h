@@ -36,8 +36,10 @@ int store_tx_begin(uint32_t *tx);
 int store_tx_end(uint32_t tx, bool commit);
 
 /*
- * Be told of changes at or below (path): once at first, then after each. (fn)
- * runs on the store's own thread and may block and call back into the store.
+ * Be told of changes at or below (path): once at first, then after each, but
+ * for several that came meanwhile only once; (fn) is given the watch's own
+ * path. It runs on the store's own thread and may block and call back into the
+ * store.
  */
 struct store_watch {
     void (*fn)(struct store_watch *watch, const char *path);
@@ -49,6 +51,11 @@ struct store_watch {
 };
 
 int store_watch(struct store_watch *watch);
+
+/* Afterwards (fn) does not run any more, unless it is the caller. */
 int store_unwatch(struct store_watch *watch);
+
+/* Have (fn) called soon as if there was a change; from event handlers too. */
+void store_watch_again(struct store_watch *watch);
 
 #endif

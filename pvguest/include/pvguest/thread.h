@@ -29,6 +29,9 @@ struct thread *thread_start(void (*fn)(void *arg), void *arg);
 
 struct thread *thread_self(void);
 
+/* Is this code that may wait? Not before threads, nor in event handlers. */
+bool thread_may_wait(void);
+
 /* Let others run, and events be dispatched, if there are any. */
 void thread_yield(void);
 
