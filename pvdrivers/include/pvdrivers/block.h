@@ -24,15 +24,24 @@ enum block_op {
 };
 
 /*
- * One request: the caller's memory from submission to completion. Buffers are
- * sector-aligned in address and size and lie in RAM (page_alloc, malloc).
+ * One request: the caller's memory from submission to completion. Buffers lie
+ * in RAM (page_alloc, malloc) and are aligned to (sector_size) in address and
+ * size: others end with -EINVAL. Nothing is copied: until the request is done
+ * the backend can see, and for reads write, the whole pages that the buffer
+ * touches; page-aligned buffers lend it nothing else.
+ *
+ * Errors: -EINVAL beyond the end or ill aligned, -EROFS, -EOPNOTSUPP, -EIO
+ * from the disk, -ENODEV when the disk was taken away.
  */
 struct block_request {
     enum block_op op;
     uint64_t sector;
     void *buffer;
     uint32_t nr_sectors; /* any size; the driver splits */
-    /* called as an event handler when done; status 0 or negative errno */
+    /*
+     * Called as an event handler is, when done; status 0 or negative errno. It
+     * may submit, this request again too, but not wait.
+     */
     void (*done)(struct block_request *request);
     void *context;
     int status;
@@ -57,8 +66,17 @@ struct block *block_open(unsigned index);
 /* By name: "xvda"; NULL when there is none. */
 struct block *block_find(const char *vdev);
 
-/* Disconnect and release. Requests must have completed. */
+/*
+ * Disconnect and release, when called as often as the disk was opened. Requests
+ * must have completed.
+ */
 void block_close(struct block *block);
+
+/*
+ * Before a disk is opened: keep the same pages lent for its life and copy, if
+ * the backend can. Off at first: where grants are cheap, copying is not.
+ */
+void block_use_persistent(bool on);
 
 void block_get_info(struct block *block, struct block_info *info);
 
@@ -69,8 +87,9 @@ void block_submit(struct block *block, struct block_request *request);
 void block_kick(struct block *block);
 
 /*
- * Take completions that are there, calling (done); blocks for the first if
- * (wait). Returns how many.
+ * Take completions that are there, calling (done); if (wait), kicks, and blocks
+ * for the first unless nothing is outstanding. Returns how many. Programs need
+ * not poll: completions are told at any wait of any thread too.
  */
 unsigned block_poll(struct block *block, bool wait);
 
