@@ -19,6 +19,7 @@ struct disk_config {
     uint32_t virtual_device; /* the number of vdev, xen/io/blkif.h */
     bool readonly;
     bool cdrom;
+    bool removable;
     bool discard;
     bool direct_io_safe;
 };
@@ -44,14 +45,20 @@ struct domain_config {
     bool scatter; /* --scatter-p2m: the test option */
 };
 
-/* Parse xl's disk SPEC: 0, or -EINVAL with a sentence logged. */
+/*
+ * Parse xl's disk SPEC: 0, or -EINVAL or -ENOMEM with a sentence logged. The
+ * caller destroys what was parsed.
+ */
 int disk_config_parse(const char *spec, struct disk_config *disk);
 void disk_config_destroy(struct disk_config *disk);
 
 /* "xvda" -> 51712. 0 or -EINVAL. */
 int vdev_parse(const char *vdev, uint32_t *virtual_device);
 
-/* "64M", "1G", "4096" (KiB like xl? no: bytes need a suffix; plain is MiB). */
+/*
+ * "64M", "1G", "8192K"; a plain number counts MiB, as xl's does. Whole pages,
+ * not none. 0, or -EINVAL with a sentence logged.
+ */
 int memory_size_parse(const char *text, uint64_t *bytes);
 
 #endif

@@ -1,0 +1,266 @@
+/*
+ * xl's disk SPEC: comma-separated parameters, each either key=value, a bare
+ * flag, or one of the positional four: target, format, vdev, access.
+ * (xl-disk-configuration(5))
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/config.h"
+#include "host/log.h"
+
+struct parser {
+    const char *spec;
+    struct disk_config *disk;
+    unsigned seen; /* 1 << index in keys[] */
+    bool access_given;
+};
+
+static int refuse(const struct parser *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(const struct parser *p, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    log_error("disk '%.200s': %s", p->spec, sentence);
+    return -EINVAL;
+}
+
+static int set_target(struct parser *p, const char *value)
+{
+    if (!*value)
+        return refuse(p, "the target is empty: name a raw file or a block "
+                         "device");
+    p->disk->target = strdup(value);
+    if (!p->disk->target) {
+        refuse(p, "there is no memory for it");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int set_format(struct parser *p, const char *value)
+{
+    if (strcmp(value, "raw"))
+        return refuse(p,
+                      "the format '%.32s' is not supported: convert the image "
+                      "(qemu-img convert -O raw) and say raw",
+                      value);
+    return 0;
+}
+
+static int set_vdev(struct parser *p, const char *value)
+{
+    if (strlen(value) >= sizeof p->disk->vdev ||
+        vdev_parse(value, &p->disk->virtual_device))
+        return refuse(p,
+                      "there is no virtual device '%.32s': use xvda, xvdb, "
+                      "sda1, hda...",
+                      value);
+    snprintf(p->disk->vdev, sizeof p->disk->vdev, "%s", value);
+    return 0;
+}
+
+static int set_access(struct parser *p, const char *value)
+{
+    if (!strcmp(value, "r") || !strcmp(value, "ro"))
+        p->disk->readonly = true;
+    else if (!strcmp(value, "w") || !strcmp(value, "rw"))
+        p->disk->readonly = false;
+    else
+        return refuse(p, "the access '%.32s' is unknown: say r, ro, w or rw",
+                      value);
+    p->access_given = true;
+    return 0;
+}
+
+static int set_devtype(struct parser *p, const char *value)
+{
+    if (!strcmp(value, "cdrom"))
+        p->disk->cdrom = true;
+    else if (strcmp(value, "disk"))
+        return refuse(p, "the devtype '%.32s' is unknown: say disk or cdrom",
+                      value);
+    return 0;
+}
+
+static int set_backend(struct parser *p, const char *value)
+{
+    if (strcmp(value, "0") && strcmp(value, "Domain-0"))
+        return refuse(p,
+                      "the backend '%.32s' is another domain's: only paravane "
+                      "itself, 0, can serve disks",
+                      value);
+    return 0;
+}
+
+static int refuse_script(struct parser *p, const char *value)
+{
+    return refuse(p,
+                  "the script '%.64s' will not be run: name a raw file or a "
+                  "block device",
+                  value);
+}
+
+static int refuse_backendtype(struct parser *p, const char *value)
+{
+    return refuse(p,
+                  "the backendtype '%.32s' cannot be chosen: paravane serves "
+                  "disks itself",
+                  value);
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct parser *p, const char *value);
+} keys[] = {
+    /* the positional ones first, in their order */
+    {"target", set_target},
+    {"format", set_format},
+    {"vdev", set_vdev},
+    {"access", set_access},
+    {"devtype", set_devtype},
+    {"backend", set_backend},
+    {"backenddomain", set_backend},
+    {"script", refuse_script},
+    {"backendtype", refuse_backendtype},
+};
+
+#define NR_KEYS       (sizeof keys / sizeof *keys)
+#define NR_POSITIONAL 4
+#define KEY_TARGET    0
+#define KEY_VDEV      2
+
+static int set_key(struct parser *p, size_t key, const char *value)
+{
+    if (p->seen & 1u << key)
+        return refuse(p, "%s is given twice: leave one away", keys[key].name);
+    p->seen |= 1u << key;
+    return keys[key].set(p, value);
+}
+
+static int set_by_name(struct parser *p, const char *name, const char *value)
+{
+    for (size_t key = 0; key < NR_KEYS; key++)
+        if (!strcmp(name, keys[key].name))
+            return set_key(p, key, value);
+    return refuse(p,
+                  "the key '%.32s' is unknown: use target, format, vdev, "
+                  "access, devtype, backend",
+                  name);
+}
+
+/* 1 if (word) is a flag, 0 if not. */
+static int set_flag(struct parser *p, const char *word)
+{
+    if (!strcmp(word, "cdrom"))
+        p->disk->cdrom = true;
+    else if (!strcmp(word, "discard"))
+        p->disk->discard = true;
+    else if (!strcmp(word, "no-discard"))
+        p->disk->discard = false;
+    else if (!strcmp(word, "direct-io-safe"))
+        p->disk->direct_io_safe = true;
+    else if (!strcmp(word, "removable"))
+        p->disk->removable = true;
+    else
+        return 0;
+    return 1;
+}
+
+/* An empty positional parameter means its default. */
+static int set_positional(struct parser *p, size_t *position, const char *word)
+{
+    while (*position < NR_POSITIONAL && (p->seen & 1u << *position))
+        ++*position;
+    if (*position == NR_POSITIONAL)
+        return refuse(p, "'%.32s' is one parameter too many", word);
+    return *word ? set_key(p, (*position)++, word) : (++*position, 0);
+}
+
+static int parse_word(struct parser *p, size_t *position, char *word)
+{
+    char *value = strchr(word, '=');
+
+    if (value) {
+        *value = '\0';
+        return set_by_name(p, word, value + 1);
+    }
+    if (set_flag(p, word))
+        return 0;
+    return set_positional(p, position, word);
+}
+
+static int parse_words(struct parser *p, char *rest)
+{
+    size_t position = 0;
+
+    while (rest) {
+        char *word;
+        int rc;
+
+        while (isspace((unsigned char)*rest))
+            rest++;
+        /* the last one: its value may have commas and blanks */
+        if (!strncmp(rest, "target=", strlen("target=")))
+            return set_key(p, KEY_TARGET, rest + strlen("target="));
+        word = strsep(&rest, ",");
+        if (!rest && !*word && position > 0)
+            return 0; /* a comma at the end */
+        rc = parse_word(p, &position, word);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_complete(struct parser *p)
+{
+    if (!p->disk->target)
+        return refuse(p, "the target is missing: name a raw file or a block "
+                         "device first, as in disk.img,raw,xvda,rw");
+    if (!(p->seen & 1u << KEY_VDEV))
+        return refuse(p, "the virtual device is missing: name it third, as in "
+                         "disk.img,raw,xvda,rw");
+    if (p->disk->cdrom && !p->access_given)
+        p->disk->readonly = true;
+    if (p->disk->cdrom && !p->disk->readonly)
+        return refuse(p, "a CD-ROM cannot be written: say access=ro");
+    return 0;
+}
+
+int disk_config_parse(const char *spec, struct disk_config *disk)
+{
+    struct parser parser = {.spec = spec, .disk = disk};
+    char *words = strdup(spec);
+    int rc;
+
+    /* xl's default is to discard where the file can */
+    *disk = (struct disk_config){.discard = true};
+    if (!words) {
+        refuse(&parser, "there is no memory for it");
+        return -ENOMEM;
+    }
+    rc = parse_words(&parser, words);
+    free(words);
+    if (!rc)
+        rc = check_complete(&parser);
+    if (rc)
+        disk_config_destroy(disk);
+    return rc;
+}
+
+void disk_config_destroy(struct disk_config *disk)
+{
+    free(disk->target);
+    *disk = (struct disk_config){0};
+}

@@ -1,0 +1,271 @@
+/* paravane inspect */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/build/image.h"
+#include "host/build/pv_layout.h"
+#include "host/cli/cli.h"
+#include "host/cli/json.h"
+#include "host/engine/engine.h"
+
+#define COMMAND "inspect"
+
+static const char help[] =
+    "usage: paravane inspect [--json] IMAGE\n"
+    "\n"
+    "Prints what IMAGE says about itself: its segments, its Xen notes, its\n"
+    "entry points by ABI (PV, PVH), and which engines can run it here or why\n"
+    "not.\n"
+    "\n"
+    "  --json      as one JSON object\n"
+    "  -h, --help  this text\n";
+
+/* One note, as a number or as text; absent ones are left out. */
+struct note {
+    const char *name;
+    const char *text; /* NULL: a number */
+    uint64_t number;
+    bool present;
+};
+
+#define NR_NOTES 17
+
+static void list_notes(const struct image_notes *n, struct note notes[NR_NOTES])
+{
+    const struct note all[NR_NOTES] = {
+        {"GUEST_OS", n->guest_os, 0, *n->guest_os},
+        {"GUEST_VERSION", n->guest_version, 0, *n->guest_version},
+        {"XEN_VERSION", n->xen_version, 0, *n->xen_version},
+        {"LOADER", n->loader, 0, *n->loader},
+        {"FEATURES", n->features, 0, *n->features},
+        {"PAE_MODE", n->pae_mode, 0, *n->pae_mode},
+        {"BSD_SYMTAB", n->bsd_symtab, 0, *n->bsd_symtab},
+        {"ENTRY", NULL, n->entry, n->has_entry},
+        {"HYPERCALL_PAGE", NULL, n->hypercall_page, n->has_hypercall_page},
+        {"VIRT_BASE", NULL, n->virt_base, n->has_virt_base},
+        {"PADDR_OFFSET", NULL, n->paddr_offset, n->has_paddr_offset},
+        {"INIT_P2M", NULL, n->init_p2m, n->has_init_p2m},
+        {"MOD_START_PFN", NULL, n->mod_start_pfn, n->mod_start_pfn},
+        {"SUPPORTED_FEATURES", NULL, n->supported_features,
+         n->supported_features},
+        {"HV_START_LOW", NULL, n->hv_start_low, n->hv_start_low},
+        {"SUSPEND_CANCEL", NULL, n->suspend_cancel, n->suspend_cancel},
+        {"PHYS32_ENTRY", NULL, n->phys32_entry, n->has_phys32_entry},
+    };
+
+    memcpy(notes, all, sizeof all);
+}
+
+/* Can (engine) run it here? If not, (why) says what is missing. */
+static bool can_run(const struct engine_ops *engine, const struct image *image,
+                    char *why, size_t size)
+{
+    *why = '\0';
+    return !engine->accepts(image, why, size) && !engine->probe(why, size);
+}
+
+/* What a file says is shown, but must not steer the terminal. */
+static void print_text(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static void print_segments(const struct image *image)
+{
+    printf("segments to load:\n  %-18s %-18s %10s %10s\n", "physical",
+           "virtual", "in file", "in memory");
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        const struct image_segment *s = &image->segments[i];
+
+        printf("  0x%016lx 0x%016lx %10lu %10lu  %c%c%c\n", s->paddr, s->vaddr,
+               s->file_size, s->mem_size, s->flags & PF_R ? 'r' : '-',
+               s->flags & PF_W ? 'w' : '-', s->flags & PF_X ? 'x' : '-');
+    }
+}
+
+static void print_notes(const struct image *image)
+{
+    struct note notes[NR_NOTES];
+
+    list_notes(&image->notes, notes);
+    printf("Xen notes%s:\n",
+           image->notes.legacy ? " (section __xen_guest)" : "");
+    for (unsigned i = 0; i < NR_NOTES; i++) {
+        if (!notes[i].present)
+            continue;
+        printf("  %-18s ", notes[i].name);
+        if (notes[i].text)
+            print_text(notes[i].text);
+        else
+            printf("0x%lx", notes[i].number);
+        putchar('\n');
+    }
+}
+
+static void print_abis(const struct image *image)
+{
+    printf("ABIs offered:\n");
+    if (image->offers_pv)
+        printf("  PV   entry 0x%lx, kernel 0x%lx-0x%lx, at least %lu KiB\n",
+               image->pv_entry, image->virt_start, image->virt_end,
+               pv_layout_minimum(image) * 4);
+    else
+        printf("  PV   no: %s\n", image->pv_refusal);
+    if (image->offers_pvh)
+        printf("  PVH  entry 0x%lx\n", image->notes.phys32_entry);
+    else
+        printf("  PVH  no: %s\n", image->pvh_refusal);
+}
+
+static void print_engines(const struct image *image)
+{
+    char why[256];
+
+    printf("engines:\n");
+    for (unsigned i = 0; engine_list[i]; i++) {
+        const char *name = engine_list[i]->name;
+
+        if (can_run(engine_list[i], image, why, sizeof why))
+            printf("  %-8s can run it\n", name);
+        else
+            printf("  %-8s cannot: %s\n", name, why);
+    }
+}
+
+static void print_image(const struct image *image)
+{
+    printf("%s: 64-bit ELF for x86-64, entry 0x%lx, %s\n", image->path,
+           image->elf_entry,
+           image->nr_symbols ? "with symbols" : "without symbols");
+    print_segments(image);
+    print_notes(image);
+    print_abis(image);
+    print_engines(image);
+}
+
+static void json_segments(const struct image *image)
+{
+    json_open("segments", '[');
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        const struct image_segment *s = &image->segments[i];
+
+        json_open(NULL, '{');
+        json_number("paddr", s->paddr);
+        json_number("vaddr", s->vaddr);
+        json_number("file_offset", s->file_offset);
+        json_number("file_size", s->file_size);
+        json_number("mem_size", s->mem_size);
+        json_number("flags", s->flags);
+        json_close('}');
+    }
+    json_close(']');
+}
+
+static void json_notes(const struct image *image)
+{
+    struct note notes[NR_NOTES];
+
+    list_notes(&image->notes, notes);
+    json_open("notes", '{');
+    for (unsigned i = 0; i < NR_NOTES; i++) {
+        if (notes[i].present && notes[i].text)
+            json_string(notes[i].name, notes[i].text);
+        else if (notes[i].present)
+            json_number(notes[i].name, notes[i].number);
+    }
+    json_close('}');
+}
+
+static void json_abi(const char *name, bool offered, uint64_t entry,
+                     const char *refusal)
+{
+    json_open(name, '{');
+    json_bool("offered", offered);
+    if (offered)
+        json_number("entry", entry);
+    else
+        json_string("why_not", refusal);
+    json_close('}');
+}
+
+static void json_engines(const struct image *image)
+{
+    char why[256];
+
+    json_open("engines", '{');
+    for (unsigned i = 0; engine_list[i]; i++) {
+        bool usable = can_run(engine_list[i], image, why, sizeof why);
+
+        json_open(engine_list[i]->name, '{');
+        json_bool("can_run", usable);
+        if (!usable)
+            json_string("why_not", why);
+        json_close('}');
+    }
+    json_close('}');
+}
+
+static void json_image(const struct image *image)
+{
+    json_open(NULL, '{');
+    json_string("image", image->path);
+    json_number("elf_entry", image->elf_entry);
+    json_number("symbols", image->nr_symbols);
+    json_bool("legacy_notes", image->notes.legacy);
+    json_segments(image);
+    json_notes(image);
+    json_open("abis", '{');
+    json_abi("PV", image->offers_pv, image->pv_entry, image->pv_refusal);
+    json_abi("PVH", image->offers_pvh, image->notes.phys32_entry,
+             image->pvh_refusal);
+    json_close('}');
+    if (image->offers_pv)
+        json_number("minimum_memory", pv_layout_minimum(image) << PAGE_SHIFT);
+    json_engines(image);
+    json_close('}');
+    putchar('\n');
+}
+
+static int inspect(const char *path, bool json)
+{
+    struct image *image;
+
+    if (image_open(path, &image))
+        return STATUS_HOST_TROUBLE;
+    if (json)
+        json_image(image);
+    else
+        print_image(image);
+    image_close(image);
+    return STATUS_OK;
+}
+
+int cli_inspect(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false;
+    int result;
+
+    opterr = 0;
+    while ((result = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (result == 'h') {
+            fputs(help, stdout);
+            return STATUS_OK;
+        }
+        if (result != 'j')
+            return cli_bad_option(COMMAND, result, argv);
+        json = true;
+    }
+    if (optind == argc)
+        return cli_bad_usage(COMMAND, "an image to inspect is missing");
+    if (argc - optind > 1)
+        return cli_bad_usage(COMMAND, "'%s' is one argument too many",
+                             argv[optind + 1]);
+    return inspect(argv[optind], json);
+}

@@ -1,0 +1,102 @@
+/* paravane run */
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#include "host/backend/console.h"
+#include "host/cli/cli.h"
+#include "host/cli/options.h"
+#include "host/domain.h"
+#include "host/engine/engine.h"
+#include "host/log.h"
+
+static const char help[] =
+    "usage: paravane run [OPTIONS] IMAGE [-- ARGS...]\n"
+    "\n"
+    "Runs the PV kernel IMAGE, a 64-bit ELF file with Xen notes, as a domain.\n"
+    "Its console is stdin and stdout; ARGS become its command line.\n"
+    "\n"
+    "  --engine NAME    how guest code runs: process, kvm, or auto (the best\n"
+    "                   that can run IMAGE here)\n"
+    "  --memory SIZE    the guest's memory: 64M, 1G, 8192K; a plain number\n"
+    "                   counts MiB (16M)\n"
+    "  --vcpus N        the guest's virtual CPUs (1)\n"
+    "  --disk SPEC      a disk in xl's syntax: target,format,vdev,access, as\n"
+    "                   in disk.img,raw,xvda,ro; may be given repeatedly\n"
+    "  --net SPEC       a network interface (not in this version)\n"
+    "  --name NAME      the domain's name (that of the image file)\n"
+    "  --trace WHAT     print what the guest does: hypercall, event,\n"
+    "                   xenstore, block, all, separated by commas\n"
+    "  --scatter-p2m    give the guest machine frames in a shuffled order\n"
+    "  -v, --verbose    say more about what is done and why\n"
+    "  -h, --help       this text\n"
+    "\n"
+    "The exit status is the guest's own; 125 if it crashed, 128 + N if signal\n"
+    "N ended it, 1 for trouble on this host, 2 for wrong usage. SIGINT or\n"
+    "SIGTERM asks the guest to power off, a second one destroys it.\n";
+
+static int check_host_memory(const struct domain_config *config)
+{
+    struct sysinfo info;
+    uint64_t host;
+
+    if (sysinfo(&info))
+        return STATUS_OK; /* then the allocation itself will tell */
+    host = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+    if (config->memory_bytes <= host)
+        return STATUS_OK;
+    log_error("the guest shall have %lu MiB of memory, but this host has %lu: "
+              "give it less with --memory",
+              config->memory_bytes >> 20, host >> 20);
+    return STATUS_HOST_TROUBLE;
+}
+
+static int check_engine(const struct domain_config *config)
+{
+    if (!strcmp(config->engine, "auto") || engine_find(config->engine))
+        return STATUS_OK;
+    log_error("the engine %s is not built into this version: use --engine auto",
+              config->engine);
+    return STATUS_HOST_TROUBLE;
+}
+
+static int run_domain(const struct domain_config *config)
+{
+    static struct domain dom;
+    int status;
+
+    if (domain_create(&dom, config))
+        return STATUS_HOST_TROUBLE;
+    if (domain_run(&dom)) {
+        domain_destroy(&dom);
+        return STATUS_HOST_TROUBLE;
+    }
+    status = domain_exit_status(&dom);
+    console_restore_terminal();
+    /*
+     * No domain_destroy: the sandbox that the guest ran in lets nothing be
+     * closed or unmapped any more. The kernel does it as we exit.
+     */
+    return status;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct domain_config config;
+    bool help_only;
+    int status;
+
+    status = options_parse_run(argc, argv, &config, &help_only);
+    if (status == STATUS_OK && help_only) {
+        fputs(help, stdout);
+    } else if (status == STATUS_OK) {
+        log_set_verbose(config.verbose);
+        status = check_engine(&config);
+        if (status == STATUS_OK)
+            status = check_host_memory(&config);
+        if (status == STATUS_OK)
+            status = run_domain(&config);
+    }
+    options_destroy(&config);
+    return status;
+}
