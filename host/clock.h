@@ -11,7 +11,15 @@
 
 #include <xen/xen.h>
 
+/* Where time comes from; the tests bring their own. */
+struct clock_source {
+    uint64_t (*tsc)(void);
+    uint64_t (*monotonic_ns)(void);
+    uint64_t (*wall_ns)(void);
+};
+
 struct clock {
+    const struct clock_source *source;
     uint64_t boot_monotonic_ns; /* CLOCK_MONOTONIC at system time 0 */
     /* the line last published: time(tsc) = ns + scale(tsc - tsc0) */
     uint64_t tsc0, ns0;
@@ -19,11 +27,14 @@ struct clock {
     int8_t shift;
     /* the first sample, for a slope that gets better with age */
     uint64_t first_tsc, first_ns;
-    uint64_t published_ns; /* when */
 };
 
-/* Start counting now, with a first estimate of the TSC's rate. */
+/*
+ * Start counting now, with a first estimate of the TSC's rate from a few
+ * microseconds. 0, or -ENODEV with a sentence if the TSC stands still.
+ */
 int clock_create(struct clock *clock);
+int clock_create_from(struct clock *clock, const struct clock_source *source);
 
 /* System time now, ns; never goes back. */
 uint64_t clock_now(const struct clock *clock);

@@ -17,6 +17,7 @@
 #include "host/engine/engine.h"
 #include "host/guest_access.h"
 #include "host/log.h"
+#include "host/pagetable.h"
 #include "host/sandbox.h"
 #include "host/store/store.h"
 #include "host/toolstack.h"
@@ -119,6 +120,14 @@ static void init_vcpus(struct domain *dom)
     dom->vcpus[0].up = true;
 }
 
+/* What of a vCPU needs its shared_info, its clock and its tables. */
+static int start_vcpus(struct domain *dom)
+{
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        vcpu_create(&dom->vcpus[i], dom, i);
+    return pagetable_adopt(&dom->vcpus[0]);
+}
+
 /* A page the guest shares with us from its start, as a host address. */
 static void *start_page(struct domain *dom, uint64_t mfn)
 {
@@ -179,6 +188,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     if (rc == 0)
         rc = pv_build(dom);
     if (rc == 0)
+        rc = start_vcpus(dom);
+    if (rc == 0)
         rc = store_create(&dom->store);
     if (rc == 0)
         rc = toolstack_publish(dom);
@@ -222,8 +233,7 @@ void domain_destroy(struct domain *dom)
     ports_destroy(dom);
     if (dom->signal_fd >= 0)
         close(dom->signal_fd);
-    for (unsigned i = 0; i < dom->grants.nr_frames; i++)
-        free(dom->grants.pins[i]);
+    grants_destroy(dom);
     memory_destroy(&dom->mem);
     image_close(dom->image);
     dom->store = NULL;

@@ -15,6 +15,7 @@
 
 #include "host/clock.h"
 #include "host/config.h"
+#include "host/grant_map.h"
 #include "host/memory.h"
 #include "host/port.h"
 #include "host/sandbox.h"
@@ -24,6 +25,7 @@
 #define DOMAIN_ID        1 /* what the guest is told it is */
 #define BACKEND_ID       0 /* who serves it */
 #define DOMAIN_MAX_VCPUS 1 /* until an engine runs more */
+#define DOMAIN_WATCHDOGS 2 /* as Xen has */
 
 struct engine;
 struct image;
@@ -54,7 +56,13 @@ struct domain {
     struct clock clock;
     struct vcpu vcpus[DOMAIN_MAX_VCPUS];
     unsigned nr_vcpus;
-    unsigned long vm_assist; /* VMASST_TYPE_* bits */
+    uint64_t vm_assist;                     /* VMASST_TYPE_* bits */
+    uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */
+    struct grant_maps grant_maps;           /* what this domain borrowed */
+
+    /* the unfinished line of HYPERVISOR_console_io */
+    char console_line[256];
+    unsigned console_line_len;
 
     struct wait_set wait;
     struct sandbox sandbox; /* what each part will need of the kernel */

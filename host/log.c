@@ -91,3 +91,12 @@ void log_info(const char *format, ...)
     log_line("paravane: ", format, args);
     va_end(args);
 }
+
+void log_trace(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_line("", format, args);
+    va_end(args);
+}

@@ -18,6 +18,9 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Only with -v. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What --trace asked for; the caller has checked that it did. */
+void log_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 void log_set_verbose(bool verbose);
 
 #endif

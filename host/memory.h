@@ -34,12 +34,21 @@ enum frame_state {
 };
 
 /* What a frame is used as; exclusive while uses > 0 (xen-abi: page types). */
-enum frame_type { TYPE_NONE, TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4, TYPE_DESC };
+enum frame_type {
+    TYPE_NONE,
+    TYPE_L1,
+    TYPE_L2,
+    TYPE_L3,
+    TYPE_L4,
+    TYPE_DESC,
+    TYPE_WRITABLE,
+};
 
 struct frame {
     uint8_t state;      /* enum frame_state */
     uint8_t type;       /* enum frame_type */
     bool pinned;        /* by MMUEXT_PIN_* */
+    bool given_back;    /* by the guest, but uses or refs hold it yet */
     uint32_t uses;      /* references as (type) */
     uint32_t refs;      /* host-side holds: grants mapped, I/O in flight */
     uint32_t next_free; /* FRAME_FREE: index + 1 of the next one, 0: last */
@@ -56,6 +65,7 @@ struct memory {
     size_t nr_frames;     /* RAM and shared */
     size_t max_ram;       /* the reservation's ceiling, in frames */
     size_t nr_ram;        /* frames in state FRAME_RAM now */
+    size_t nr_given_back; /* of these, frames only waiting for their release */
     size_t next_shared;   /* index of the next one to hand out */
     uint32_t free_head;   /* given back RAM: index + 1, 0: none */
     mfn_t first_mfn;      /* the lowest mfn */

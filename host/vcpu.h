@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <xen/event_channel.h>
 #include <xen/vcpu.h>
 #include <xen/xen.h>
 
@@ -14,6 +15,8 @@
 #include "host/memory.h"
 
 struct domain;
+
+#define VCPU_GDT_FRAMES 14
 
 /* The general registers of a stopped guest, and how it would go on. */
 struct regs {
@@ -48,8 +51,20 @@ struct vcpu {
     uint64_t cr2;
 
     struct trap_entry traps[256];
-    struct callback event, failsafe, syscall, nmi;
+    struct callback event, failsafe, syscall, syscall32, sysenter, nmi;
+    bool nmi_pending; /* somebody sent one; to be bounced before events */
     uint64_t kernel_ss, kernel_sp;
+
+    bool ts; /* CR0.TS as the guest sees it */
+    uint64_t debugreg[8];
+    mfn_t gdt[VCPU_GDT_FRAMES]; /* typed TYPE_DESC while installed */
+    unsigned nr_gdt_entries;
+    uint64_t ldt_base;
+    unsigned nr_ldt_entries;
+    uint16_t gs_user_sel;
+    unsigned iopl;     /* virtual */
+    uint64_t iobitmap; /* guest va of the port permissions, 0: none */
+    unsigned nr_ioports;
 
     struct vcpu_info *info; /* host view of where the guest keeps it */
     bool info_registered;
@@ -61,11 +76,21 @@ struct vcpu {
     uint64_t periodic_ns;   /* period; 0: off */
     uint64_t next_tick_ns;
 
-    uint32_t poll_port; /* used by SCHEDOP_poll */
+    /* while in SCHEDOP_poll; the array belongs to that call */
+    const evtchn_port_t *poll_ports;
+    unsigned nr_poll_ports;
     uint32_t virq_port[NR_VIRQS];
 
     void *engine_vcpu; /* the engine's own record */
 };
+
+/*
+ * Set (vcpu), zero but for what the builder set, to what Xen gives a new one:
+ * vCPU 0 of (dom) up and running, its upcalls masked, the periodic timer at
+ * 10 ms, its time published. vcpu->info is where shared_info has it;
+ * dom->shared and dom->clock must be there.
+ */
+void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id);
 
 /* Will the guest take an event at its next instruction? */
 bool vcpu_event_deliverable(const struct vcpu *vcpu);
@@ -76,13 +101,17 @@ bool vcpu_event_deliverable(const struct vcpu *vcpu);
  */
 void vcpu_set_runstate(struct vcpu *vcpu, int state);
 
-/* Copy runstate and time to the areas the guest registered, if any. */
+/* Copy the runstate to the area the guest registered, if any. */
 void vcpu_publish_runstate(struct vcpu *vcpu);
+
+/* Write the clock's line to vcpu_info and the area the guest registered. */
 void vcpu_publish_time(struct vcpu *vcpu);
 
 /*
  * The earliest system time at which vcpu_run_timers has something to do;
- * UINT64_MAX for never. vcpu_run_timers raises VIRQ_TIMER for what is due.
+ * UINT64_MAX for never. The periodic timer counts only while the vCPU runs.
+ * vcpu_run_timers raises VIRQ_TIMER for what is due, and crashes a domain
+ * whose watchdog expired.
  */
 uint64_t vcpu_next_deadline(const struct vcpu *vcpu);
 void vcpu_run_timers(struct vcpu *vcpu, uint64_t now_ns);

@@ -1,0 +1,68 @@
+/*
+ * host/engine/tell.h: what the rest of the host has to tell the engine. A
+ * domain without one (before it is made, in the unit tests) is told nothing.
+ */
+#ifndef HOST_ENGINE_TELL_H
+#define HOST_ENGINE_TELL_H
+
+#include <stdint.h>
+
+#include "host/domain.h"
+#include "host/engine/engine.h"
+
+/* NULL if there is no engine yet. */
+static inline const struct engine_ops *engine_ops_of(const struct domain *dom)
+{
+    return dom->engine ? dom->engine->ops : NULL;
+}
+
+static inline void tell_kick(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->kick)
+        ops->kick(vcpu);
+}
+
+static inline void tell_invalidate(struct vcpu *vcpu, uint64_t va,
+                                   uint64_t nr_pages)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->invalidate)
+        ops->invalidate(vcpu, va, nr_pages);
+}
+
+static inline void tell_invalidate_all(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->invalidate_all)
+        ops->invalidate_all(vcpu);
+}
+
+static inline void tell_sync_regs(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->sync_regs)
+        ops->sync_regs(vcpu);
+}
+
+static inline void tell_set_regs(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_regs)
+        ops->set_regs(vcpu);
+}
+
+static inline void tell_set_bases(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_bases)
+        ops->set_bases(vcpu);
+}
+
+#endif

@@ -1,0 +1,474 @@
+#include "host/pagetable.h"
+
+#include <errno.h>
+
+#include "host/domain.h"
+#include "host/engine/tell.h"
+#include "host/log.h"
+
+#define ENTRIES 512
+
+/* The L4 slots of the hypervisor's hole. */
+#define HOLE_FIRST_SLOT 256
+#define HOLE_LAST_SLOT  271
+#define HOLE_START      UINT64_C(0xffff800000000000)
+#define HOLE_END        UINT64_C(0xffff880000000000)
+
+/* Bits a guest may set in a present entry; the domain has no devices. */
+#define UPPER_ALLOWED                                                         \
+    (PTE_PRESENT | PTE_RW | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | \
+     PTE_AVAIL_HI | PTE_NX | PTE_MFN_MASK)
+#define L1_ALLOWED (UPPER_ALLOWED | PTE_GLOBAL)
+
+bool va_is_guest(uint64_t va)
+{
+    bool canonical = (uint64_t)((int64_t)(va << 16) >> 16) == va;
+
+    return canonical && !(va >= HOLE_START && va < HOLE_END);
+}
+
+static uint64_t load(const uint64_t *entry)
+{
+    return __atomic_load_n(entry, __ATOMIC_RELAXED);
+}
+
+static void store(uint64_t *entry, uint64_t val)
+{
+    __atomic_store_n(entry, val, __ATOMIC_RELAXED);
+}
+
+static mfn_t pte_mfn(uint64_t pte)
+{
+    return (pte & PTE_MFN_MASK) >> PAGE_SHIFT;
+}
+
+/* Does the hypervisor own this slot of a table of (level)? */
+static bool is_hole(unsigned level, unsigned slot)
+{
+    return level == 4 && slot >= HOLE_FIRST_SLOT && slot <= HOLE_LAST_SLOT;
+}
+
+/* Pages that one entry of (level) covers. */
+static uint64_t entry_pages(unsigned level)
+{
+    return UINT64_C(1) << (9 * (level - 1));
+}
+
+/* Where entry (slot) starts, in a table of (level) that starts at (va). */
+static uint64_t entry_va(unsigned level, uint64_t va, unsigned slot)
+{
+    if (va == FRAME_LINKED_NEVER || va == FRAME_LINKED_MANY)
+        return va;
+    va += (uint64_t)slot * entry_pages(level) << PAGE_SHIFT;
+    return (uint64_t)((int64_t)(va << 16) >> 16);
+}
+
+/* The record of a frame that the guest may refer to, or NULL. */
+static struct frame *own_frame(const struct domain *dom, mfn_t mfn)
+{
+    struct frame *frame = memory_record(&dom->mem, mfn);
+
+    if (!frame || frame->state == FRAME_FREE || frame->given_back)
+        return NULL;
+    return frame;
+}
+
+bool frame_take_type(struct domain *dom, mfn_t mfn, enum frame_type type)
+{
+    struct frame *frame = own_frame(dom, mfn);
+
+    if (!frame || (frame->uses && frame->type != type))
+        return false;
+    if (frame->uses == UINT32_MAX)
+        return false;
+    frame->type = (uint8_t)type;
+    frame->uses++;
+    return true;
+}
+
+void frame_put_type(struct domain *dom, mfn_t mfn, enum frame_type type)
+{
+    struct frame *frame = memory_record(&dom->mem, mfn);
+
+    if (!frame || frame->type != type || !frame->uses)
+        return;
+    if (--frame->uses == 0)
+        frame->type = TYPE_NONE;
+}
+
+bool frame_is_writable(const struct domain *dom, mfn_t mfn)
+{
+    const struct frame *frame = own_frame(dom, mfn);
+
+    return frame && (!frame->uses || frame->type == TYPE_WRITABLE);
+}
+
+/*
+ * Can the engine show the guest anything in these pages? Said once: a kernel
+ * that tries is about to fail for good.
+ */
+static bool is_reachable(const struct domain *dom, uint64_t va, uint64_t pages)
+{
+    static bool said;
+    const struct engine_ops *ops = engine_ops_of(dom);
+
+    if (!ops || va == FRAME_LINKED_NEVER || va == FRAME_LINKED_MANY)
+        return true;
+    if (va < ops->va_end && va + ((pages << PAGE_SHIFT) - 1) >= ops->va_start)
+        return true;
+    if (!said)
+        log_warning("the guest maps something at 0x%llx, but the engine %s "
+                    "offers 0x%llx to 0x%llx only: link the guest there or "
+                    "use another --engine",
+                    (unsigned long long)va, ops->name,
+                    (unsigned long long)ops->va_start,
+                    (unsigned long long)ops->va_end);
+    said = true;
+    return false;
+}
+
+/* Have the engine forget what entry (va) of a table of (level) translated. */
+static void forget(struct vcpu *vcpu, unsigned level, uint64_t va)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+    uint64_t end;
+
+    if (!ops || va == FRAME_LINKED_NEVER)
+        return;
+    if (va == FRAME_LINKED_MANY) {
+        tell_invalidate_all(vcpu);
+        return;
+    }
+    end = va + (entry_pages(level) << PAGE_SHIFT);
+    if (end > ops->va_end || end < va)
+        end = ops->va_end;
+    if (va < ops->va_start)
+        va = ops->va_start & ~(uint64_t)(PAGE_SIZE - 1);
+    if (va < end)
+        tell_invalidate(vcpu, va, (end - va) >> PAGE_SHIFT);
+}
+
+/* What Xen makes of a valid entry; guests see it when they read it back. */
+static uint64_t adjust(unsigned level, uint64_t pte)
+{
+    if (level == 4)
+        return pte | PTE_USER | PTE_ACCESSED;
+    if (level > 1)
+        return pte | PTE_USER;
+    if (!(pte & (PTE_USER | PTE_GUEST)))
+        return pte | PTE_USER | PTE_GUEST;
+    return pte & PTE_GUEST ? pte : pte | PTE_GLOBAL;
+}
+
+static int check_bits(unsigned level, uint64_t pte)
+{
+    return pte & ~(level == 1 ? L1_ALLOWED : UPPER_ALLOWED) ? -EINVAL : 0;
+}
+
+/*
+ * A table is linked at (va) from now on (too): it and all below it know. Each
+ * record changes at most twice, so this ends soon whatever the tables say.
+ */
+static void link_table(struct domain *dom, mfn_t mfn, unsigned level,
+                       uint64_t va)
+{
+    struct frame *frame = memory_record(&dom->mem, mfn);
+    const uint64_t *table = memory_frame(&dom->mem, mfn);
+
+    if (!frame || !table || frame->type != level || !frame->uses)
+        return;
+    if (va == FRAME_LINKED_NEVER || va == frame->linked_at ||
+        frame->linked_at == FRAME_LINKED_MANY)
+        return;
+    if (frame->linked_at != FRAME_LINKED_NEVER)
+        va = FRAME_LINKED_MANY;
+    frame->linked_at = va;
+    for (unsigned i = 0; level > 1 && i < ENTRIES; i++) {
+        uint64_t pte = load(&table[i]);
+
+        if ((pte & PTE_PRESENT) && !is_hole(level, i))
+            link_table(dom, pte_mfn(pte), level - 1, entry_va(level, va, i));
+    }
+}
+
+static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
+                      uint64_t va);
+static void put_table(struct domain *dom, mfn_t mfn, unsigned level);
+
+/* Take what the present entry (pte) of a table of (level) refers to. */
+static int take_target(struct domain *dom, unsigned level, uint64_t pte,
+                       uint64_t va)
+{
+    if (level > 1) {
+        if (!is_reachable(dom, va, entry_pages(level)))
+            return -EINVAL;
+        return take_table(dom, pte_mfn(pte), level - 1, va);
+    }
+    if (!own_frame(dom, pte_mfn(pte)))
+        return -EBUSY;
+    if ((pte & PTE_RW) && !frame_take_type(dom, pte_mfn(pte), TYPE_WRITABLE))
+        return -EBUSY;
+    return 0;
+}
+
+static void put_target(struct domain *dom, unsigned level, uint64_t pte)
+{
+    if (level > 1)
+        put_table(dom, pte_mfn(pte), level - 1);
+    else if (pte & PTE_RW)
+        frame_put_type(dom, pte_mfn(pte), TYPE_WRITABLE);
+}
+
+static void put_entries(struct domain *dom, const uint64_t *table,
+                        unsigned level, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        uint64_t pte = load(&table[i]);
+
+        if ((pte & PTE_PRESENT) && !is_hole(level, i))
+            put_target(dom, level, pte);
+    }
+}
+
+/* Take all entries of (table), which starts at (va); all or nothing. */
+static int validate(struct domain *dom, uint64_t *table, unsigned level,
+                    uint64_t va)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t pte = load(&table[i]);
+        int rc;
+
+        if (is_hole(level, i)) {
+            store(&table[i], 0);
+            continue;
+        }
+        if (!(pte & PTE_PRESENT))
+            continue;
+        rc = check_bits(level, pte);
+        if (!rc)
+            rc = take_target(dom, level, pte, entry_va(level, va, i));
+        if (rc) {
+            put_entries(dom, table, level, i);
+            return rc;
+        }
+        if (adjust(level, pte) != pte)
+            store(&table[i], adjust(level, pte));
+    }
+    return 0;
+}
+
+/*
+ * One more use of (mfn) as a table of (level). Recursion is as deep as the
+ * levels. While a table is validated it has its type already, so that an
+ * entry of it which maps the table itself is caught.
+ */
+static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
+                      uint64_t va)
+{
+    struct frame *frame = own_frame(dom, mfn);
+    int rc;
+
+    if (!frame || frame->state != FRAME_RAM || frame->uses == UINT32_MAX)
+        return -EINVAL;
+    if (frame->uses) {
+        if (frame->type != level)
+            return -EINVAL;
+        frame->uses++;
+        link_table(dom, mfn, level, va);
+        return 0;
+    }
+    frame->type = (uint8_t)level;
+    frame->uses = 1;
+    frame->linked_at = va;
+    rc = validate(dom, memory_frame(&dom->mem, mfn), level, va);
+    if (rc) {
+        frame->type = TYPE_NONE;
+        frame->uses = 0;
+        frame->linked_at = FRAME_LINKED_NEVER;
+    }
+    return rc;
+}
+
+static void put_table(struct domain *dom, mfn_t mfn, unsigned level)
+{
+    struct frame *frame = memory_record(&dom->mem, mfn);
+
+    if (!frame || frame->type != level || !frame->uses)
+        return;
+    if (--frame->uses > 0)
+        return;
+    frame->type = TYPE_NONE;
+    frame->linked_at = FRAME_LINKED_NEVER;
+    put_entries(dom, memory_frame(&dom->mem, mfn), level, ENTRIES);
+}
+
+int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level)
+{
+    struct frame *frame = memory_record(&vcpu->domain->mem, mfn);
+    uint64_t va = level == 4 ? 0 : FRAME_LINKED_NEVER;
+    int rc;
+
+    if (!frame || frame->pinned)
+        return -EINVAL;
+    rc = take_table(vcpu->domain, mfn, level, va);
+    if (!rc)
+        frame->pinned = true;
+    return rc;
+}
+
+int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn)
+{
+    struct frame *frame = memory_record(&vcpu->domain->mem, mfn);
+
+    if (!frame || !frame->pinned)
+        return -EINVAL;
+    frame->pinned = false;
+    put_table(vcpu->domain, mfn, frame->type);
+    return 0;
+}
+
+int pagetable_adopt(struct vcpu *vcpu)
+{
+    int rc = pagetable_pin(vcpu, vcpu->cr3, 4);
+
+    return rc ? rc : take_table(vcpu->domain, vcpu->cr3, 4, 0);
+}
+
+int pagetable_set_base(struct vcpu *vcpu, mfn_t l4)
+{
+    int rc;
+
+    if (l4 != vcpu->cr3) {
+        rc = take_table(vcpu->domain, l4, 4, 0);
+        if (rc)
+            return rc;
+        put_table(vcpu->domain, vcpu->cr3, 4);
+        vcpu->cr3 = l4;
+    }
+    tell_invalidate_all(vcpu);
+    return 0;
+}
+
+int pagetable_set_user_base(struct vcpu *vcpu, mfn_t l4)
+{
+    int rc;
+
+    if (l4) {
+        rc = take_table(vcpu->domain, l4, 4, 0);
+        if (rc)
+            return rc;
+    }
+    if (vcpu->cr3_user)
+        put_table(vcpu->domain, vcpu->cr3_user, 4);
+    vcpu->cr3_user = l4;
+    return 0;
+}
+
+int pagetable_find(const struct vcpu *vcpu, uint64_t va, maddr_t *pte_addr)
+{
+    mfn_t mfn = vcpu->cr3;
+
+    if (!va_is_guest(va))
+        return -EINVAL;
+    for (unsigned level = 4;; level--) {
+        const uint64_t *table = memory_frame(&vcpu->domain->mem, mfn);
+        unsigned slot = (va >> (PAGE_SHIFT + 9 * (level - 1))) % ENTRIES;
+        uint64_t pte;
+
+        if (!table)
+            return -EINVAL;
+        if (level == 1) {
+            *pte_addr = (mfn << PAGE_SHIFT) + slot * sizeof *table;
+            return 0;
+        }
+        pte = load(&table[slot]);
+        if (!(pte & PTE_PRESENT) || (pte & PTE_PSE))
+            return -EINVAL;
+        mfn = pte_mfn(pte);
+    }
+}
+
+/* Do both entries refer to the same thing in the same way? */
+static bool same_target(unsigned level, uint64_t old, uint64_t val)
+{
+    uint64_t matters = PTE_PRESENT | PTE_MFN_MASK | (level == 1 ? PTE_RW : 0);
+
+    return (old & PTE_PRESENT) && (old & matters) == (val & matters);
+}
+
+/* Write (entry) of a table of (level); the entry starts at (va). */
+static int write_entry(struct vcpu *vcpu, uint64_t *entry, unsigned level,
+                       uint64_t va, uint64_t val, bool keep_ad)
+{
+    struct domain *dom = vcpu->domain;
+    uint64_t old = load(entry);
+    bool same = same_target(level, old, val);
+    int rc;
+
+    if (val & PTE_PRESENT) {
+        if (keep_ad)
+            val |= old & (PTE_ACCESSED | PTE_DIRTY);
+        rc = check_bits(level, val);
+        if (!rc && level == 1 && !is_reachable(dom, va, 1))
+            rc = -EINVAL;
+        if (!rc && !same)
+            rc = take_target(dom, level, val, va);
+        if (rc)
+            return rc;
+        val = adjust(level, val);
+    }
+    store(entry, val);
+    if (!(old & PTE_PRESENT))
+        return 0;
+    if (!same)
+        put_target(dom, level, old);
+    if (old != val)
+        forget(vcpu, level, va);
+    return 0;
+}
+
+/* (va) is FRAME_LINKED_NEVER if the caller only knows the address. */
+static int write_at(struct vcpu *vcpu, maddr_t pte_addr, uint64_t va,
+                    uint64_t val, bool keep_ad)
+{
+    mfn_t mfn = pte_addr >> PAGE_SHIFT;
+    unsigned slot = (pte_addr % PAGE_SIZE) / sizeof(uint64_t);
+    const struct frame *frame = own_frame(vcpu->domain, mfn);
+    uint64_t *table = memory_frame(&vcpu->domain->mem, mfn);
+
+    if (!frame || !table || pte_addr % sizeof *table)
+        return -EINVAL;
+    if (frame_is_writable(vcpu->domain, mfn)) {
+        store(&table[slot], val);
+        return 0;
+    }
+    if (frame->type < TYPE_L1 || frame->type > TYPE_L4 ||
+        is_hole(frame->type, slot))
+        return -EINVAL;
+    if (va == FRAME_LINKED_NEVER || frame->linked_at == FRAME_LINKED_MANY)
+        va = entry_va(frame->type, frame->linked_at, slot);
+    return write_entry(vcpu, &table[slot], frame->type, va, val, keep_ad);
+}
+
+int pagetable_write(struct vcpu *vcpu, maddr_t pte_addr, uint64_t val,
+                    bool keep_ad)
+{
+    return write_at(vcpu, pte_addr, FRAME_LINKED_NEVER, val, keep_ad);
+}
+
+int pagetable_write_at(struct vcpu *vcpu, uint64_t va, uint64_t val)
+{
+    const struct frame *frame;
+    maddr_t pte_addr;
+    int rc = pagetable_find(vcpu, va, &pte_addr);
+
+    if (rc)
+        return rc;
+    frame = own_frame(vcpu->domain, pte_addr >> PAGE_SHIFT);
+    if (!frame || frame->type != TYPE_L1)
+        return -EINVAL;
+    if ((val & PTE_PRESENT) && !is_reachable(vcpu->domain, va, 1))
+        return -EINVAL;
+    return write_at(vcpu, pte_addr, va & ~(uint64_t)(PAGE_SIZE - 1), val,
+                    false);
+}
