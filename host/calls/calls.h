@@ -1,0 +1,96 @@
+/*
+ * host/calls/calls.h: the handlers of the hypercalls, one family per file.
+ * Each has the shape of hypercall_fn (hypercall/dispatch.h); the opaque vCPU
+ * is a struct vcpu.
+ *
+ * A handler copies its arguments once, checks, acts, writes back; what fails
+ * leaves the domain as it was. Numbers that are 32 bits wide in the ABI are
+ * cut to 32 bits, as Xen cuts them.
+ */
+#ifndef HOST_CALLS_CALLS_H
+#define HOST_CALLS_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hypercall/dispatch.h>
+#include <xen/xen.h>
+
+struct domain;
+struct vcpu;
+
+extern const struct hypercall_handlers call_handlers;
+
+/* version.c, console.c */
+long call_xen_version(void *opaque, const uint64_t *args);
+long call_console_io(void *opaque, const uint64_t *args);
+
+/* Print what HYPERVISOR_console_io has not ended with a newline yet. */
+void console_io_flush(struct domain *dom);
+
+/* sched.c */
+long call_sched_op(void *opaque, const uint64_t *args);
+long call_sched_op_compat(void *opaque, const uint64_t *args);
+
+/* event_channel.c */
+long call_event_channel_op(void *opaque, const uint64_t *args);
+long call_event_channel_op_compat(void *opaque, const uint64_t *args);
+
+/* vcpu_op.c, timer.c */
+long call_vcpu_op(void *opaque, const uint64_t *args);
+long call_set_timer_op(void *opaque, const uint64_t *args);
+long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout, bool future);
+long timer_set_periodic(struct vcpu *vcpu, uint64_t period);
+
+/* trap.c */
+long call_set_trap_table(void *opaque, const uint64_t *args);
+long call_set_callbacks(void *opaque, const uint64_t *args);
+long call_callback_op(void *opaque, const uint64_t *args);
+long call_stack_switch(void *opaque, const uint64_t *args);
+long call_iret(void *opaque, const uint64_t *args);
+
+/* cpu.c */
+long call_fpu_taskswitch(void *opaque, const uint64_t *args);
+long call_set_debugreg(void *opaque, const uint64_t *args);
+long call_get_debugreg(void *opaque, const uint64_t *args);
+long call_vm_assist(void *opaque, const uint64_t *args);
+
+/* segment.c */
+long call_set_segment_base(void *opaque, const uint64_t *args);
+long call_set_gdt(void *opaque, const uint64_t *args);
+long call_update_descriptor(void *opaque, const uint64_t *args);
+
+/* mmu.c */
+long call_update_va_mapping(void *opaque, const uint64_t *args);
+long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args);
+long call_mmu_update(void *opaque, const uint64_t *args);
+
+/* mmuext.c */
+long call_mmuext_op(void *opaque, const uint64_t *args);
+
+/* memory.c */
+long call_memory_op(void *opaque, const uint64_t *args);
+
+/* grant.c */
+long call_grant_table_op(void *opaque, const uint64_t *args);
+
+/* physdev.c */
+long call_physdev_op(void *opaque, const uint64_t *args);
+long call_physdev_op_compat(void *opaque, const uint64_t *args);
+
+/* multicall.c */
+long call_multicall(void *opaque, const uint64_t *args);
+
+/* refused.c: hypercalls for other domains than this */
+long call_privileged(void *opaque, const uint64_t *args);
+
+/*
+ * A long list was served so far: let the rest of the domain have its turn.
+ * False if the domain ended meanwhile and the list should be left.
+ */
+bool call_breathe(struct vcpu *vcpu);
+
+/* Is (domid) the caller itself? */
+bool domid_is_self(const struct domain *dom, domid_t domid);
+
+#endif

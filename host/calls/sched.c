@@ -1,0 +1,197 @@
+/* sched_op: waiting and ending. (xen/sched.h) */
+#include <errno.h>
+#include <stdint.h>
+
+#include <xen/sched.h>
+
+#include "host/calls/calls.h"
+#include "host/domain.h"
+#include "host/log.h"
+
+#define POLL_MAX_PORTS 128
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Others get their turn on this thread, then the caller has its own again. */
+static long yield(struct vcpu *vcpu)
+{
+    domain_work(vcpu);
+    return 0;
+}
+
+/*
+ * The unmasking and the look at what is pending are one step for the guest:
+ * nobody else runs in between, and domain_sleep looks again before it sleeps.
+ */
+static long block(struct vcpu *vcpu)
+{
+    __atomic_store_n(&vcpu->info->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
+    if (vcpu_event_deliverable(vcpu))
+        return 0;
+    domain_sleep(vcpu, UINT64_MAX, NULL);
+    return 0;
+}
+
+/* Is one of the polled ports pending? Masked ones count. */
+static bool poll_is_over(struct vcpu *vcpu)
+{
+    for (unsigned i = 0; i < vcpu->nr_poll_ports; i++)
+        if (port_pending(vcpu->domain, vcpu->poll_ports[i]))
+            return true;
+    return false;
+}
+
+/* 1 if a port is pending, 0 if none is, -EINVAL at one that is not ours. */
+static int scan(struct domain *dom, const evtchn_port_t *ports, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (!port_find(dom, ports[i]))
+            return -EINVAL;
+        if (port_pending(dom, ports[i]))
+            return 1; /* later ones are not looked at */
+    }
+    return 0;
+}
+
+static long poll_ports(struct vcpu *vcpu, uint64_t arg)
+{
+    evtchn_port_t ports[POLL_MAX_PORTS];
+    struct sched_poll op;
+    uint64_t until;
+    int rc;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    if (op.nr_ports > POLL_MAX_PORTS)
+        return -EINVAL;
+    if (guest_read(vcpu, guest_addr((uint64_t)op.ports.p), ports,
+                   op.nr_ports * sizeof *ports))
+        return -EFAULT;
+    rc = scan(vcpu->domain, ports, op.nr_ports);
+    if (rc || vcpu_event_deliverable(vcpu))
+        return rc < 0 ? rc : 0;
+
+    until = op.timeout ? op.timeout : UINT64_MAX;
+    if (until <= clock_now(&vcpu->domain->clock))
+        return 0;
+    vcpu->poll_ports = ports;
+    vcpu->nr_poll_ports = op.nr_ports;
+    domain_sleep(vcpu, until, poll_is_over);
+    vcpu->poll_ports = NULL;
+    vcpu->nr_poll_ports = 0;
+    return 0;
+}
+
+/*
+ * To suspend is to be saved, and there is nobody here to save it: the guest
+ * is told what Xen tells it when the toolstack changes its mind, 1, and goes
+ * on.
+ */
+static long refuse_suspend(void)
+{
+    log_warning("the guest asked to be suspended: this host cannot save it, "
+                "so it goes on as after a cancelled suspend");
+    return 1;
+}
+
+static long shut_down(struct vcpu *vcpu, uint32_t reason)
+{
+    struct domain *dom = vcpu->domain;
+
+    switch (reason) {
+    case SHUTDOWN_poweroff:
+        domain_end(dom, DOMAIN_POWEROFF);
+        return 0;
+    case SHUTDOWN_reboot:
+        domain_end(dom, DOMAIN_REBOOT);
+        return 0;
+    case SHUTDOWN_suspend:
+        return refuse_suspend();
+    case SHUTDOWN_crash:
+        domain_crash(vcpu, "the guest says that it crashed");
+        return 0;
+    case SHUTDOWN_watchdog:
+        domain_crash(vcpu, "the guest says that its watchdog expired");
+        return 0;
+    case SHUTDOWN_soft_reset:
+        domain_crash(vcpu, "the guest asked for a soft reset, which only a "
+                           "domain with a device model could get");
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+static long arm_watchdog(struct domain *dom, unsigned index, uint32_t timeout)
+{
+    dom->watchdog_ns[index] =
+        timeout ? clock_now(&dom->clock) + timeout * NS_PER_S : 0;
+    return 0;
+}
+
+static long watchdog(struct vcpu *vcpu, uint64_t arg)
+{
+    struct domain *dom = vcpu->domain;
+    struct sched_watchdog op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    if (op.id > DOMAIN_WATCHDOGS)
+        return -EINVAL;
+    if (op.id > 0) {
+        if (!dom->watchdog_ns[op.id - 1])
+            return -EINVAL;
+        return arm_watchdog(dom, op.id - 1, op.timeout);
+    }
+    if (!op.timeout)
+        return -EINVAL;
+    for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++) {
+        if (dom->watchdog_ns[i])
+            continue;
+        arm_watchdog(dom, i, op.timeout);
+        return (long)i + 1;
+    }
+    return -ENOSPC;
+}
+
+long call_sched_op(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    struct sched_shutdown op;
+
+    switch ((int)args[0]) {
+    case SCHEDOP_yield:
+        return yield(vcpu);
+    case SCHEDOP_block:
+        return block(vcpu);
+    case SCHEDOP_shutdown:
+        if (guest_read(vcpu, guest_addr(args[1]), &op, sizeof op))
+            return -EFAULT;
+        return shut_down(vcpu, op.reason);
+    case SCHEDOP_poll:
+        return poll_ports(vcpu, args[1]);
+    case SCHEDOP_watchdog:
+        return watchdog(vcpu, args[1]);
+    case SCHEDOP_remote_shutdown:
+    case SCHEDOP_shutdown_code:
+    case SCHEDOP_pin_override:
+        return -EPERM;
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* The form of before 2006: the reason itself instead of its address. */
+long call_sched_op_compat(void *opaque, const uint64_t *args)
+{
+    switch ((int)args[0]) {
+    case SCHEDOP_yield:
+        return yield(opaque);
+    case SCHEDOP_block:
+        return block(opaque);
+    case SCHEDOP_shutdown:
+        return shut_down(opaque, (uint32_t)args[1]);
+    default:
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,75 @@
+/* One hypercall from the engine's door to its handler and back. */
+#include <string.h>
+#include <time.h>
+
+#include <hypercall/dispatch.h>
+#include <hypercall/trace.h>
+
+#include "host/calls/calls.h"
+#include "host/config.h"
+#include "host/domain.h"
+#include "host/log.h"
+
+#define LINE 512
+
+#define NS_PER_S UINT64_C(1000000000)
+
+bool call_breathe(struct vcpu *vcpu)
+{
+    domain_work(vcpu);
+    return vcpu->domain->end == DOMAIN_RUNS;
+}
+
+bool domid_is_self(const struct domain *dom, domid_t domid)
+{
+    return domid == DOMID_SELF || domid == dom->id;
+}
+
+static int read_guest(void *opaque, uint64_t va, void *buf, size_t len)
+{
+    return guest_read(opaque, guest_addr(va), buf, len);
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Arguments are shown as they were before the call. */
+static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
+{
+    char call[LINE], outcome[64];
+    uint64_t start, duration;
+    long result;
+
+    hypercall_format(call, sizeof call, nr, args, read_guest, vcpu);
+    start = monotonic_ns();
+    result = hypercall_dispatch(&call_handlers, vcpu, nr, args);
+    duration = monotonic_ns() - start;
+    hypercall_format_result(outcome, sizeof outcome, nr, args, result);
+    log_trace("hypercall: %s = %s <%llu.%09llu>", call, outcome,
+              (unsigned long long)(duration / NS_PER_S),
+              (unsigned long long)(duration % NS_PER_S));
+    return result;
+}
+
+long domain_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
+{
+    struct domain *dom = vcpu->domain;
+    unsigned slot = dom->nr_last_calls++ %
+                    (sizeof dom->last_calls / sizeof *dom->last_calls);
+    long result;
+
+    dom->last_calls[slot].nr = nr;
+    memcpy(dom->last_calls[slot].args, args, sizeof dom->last_calls->args);
+    dom->last_calls[slot].result = 0;
+    if (dom->config && (dom->config->trace & TRACE_HYPERCALL))
+        result = serve_traced(vcpu, nr, args);
+    else
+        result = hypercall_dispatch(&call_handlers, vcpu, nr, args);
+    dom->last_calls[slot].result = result;
+    return result;
+}

@@ -1,0 +1,29 @@
+/* Which hypercalls this host serves; all others are -ENOSYS. */
+#include "host/calls/calls.h"
+
+const struct hypercall_handlers call_handlers = {
+    .fn =
+        {
+            [__HYPERVISOR_set_trap_table] = call_set_trap_table,
+            [__HYPERVISOR_mmu_update] = call_mmu_update,
+            [__HYPERVISOR_set_callbacks] = call_set_callbacks,
+            [__HYPERVISOR_stack_switch] = call_stack_switch,
+            [__HYPERVISOR_sched_op_compat] = call_sched_op_compat,
+            [__HYPERVISOR_platform_op] = call_privileged,
+            [__HYPERVISOR_multicall] = call_multicall,
+            [__HYPERVISOR_update_va_mapping] = call_update_va_mapping,
+            [__HYPERVISOR_set_timer_op] = call_set_timer_op,
+            [__HYPERVISOR_event_channel_op_compat] =
+                call_event_channel_op_compat,
+            [__HYPERVISOR_xen_version] = call_xen_version,
+            [__HYPERVISOR_console_io] = call_console_io,
+            [__HYPERVISOR_update_va_mapping_otherdomain] =
+                call_update_va_mapping_otherdomain,
+            [__HYPERVISOR_iret] = call_iret,
+            [__HYPERVISOR_sched_op] = call_sched_op,
+            [__HYPERVISOR_callback_op] = call_callback_op,
+            [__HYPERVISOR_event_channel_op] = call_event_channel_op,
+            [__HYPERVISOR_sysctl] = call_privileged,
+            [__HYPERVISOR_domctl] = call_privileged,
+        },
+};

@@ -1,0 +1,223 @@
+#include "tests/unit/calls/fake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "host/backend/console.h"
+#include "host/pagetable.h"
+#include "host/pv/bounce.h"
+
+struct domain *dom;
+struct vcpu *vcpu;
+struct account account;
+void (*while_asleep)(struct vcpu *vcpu);
+uint64_t fake_now;
+
+/* What domain.c, bounce.c and the console would do. */
+
+void domain_end(struct domain *ended, enum domain_end end)
+{
+    if (ended->end == DOMAIN_RUNS)
+        ended->end = end;
+}
+
+void domain_crash(struct vcpu *crashed, const char *format, ...)
+{
+    (void)format;
+    account.crashes++;
+    domain_end(crashed->domain, DOMAIN_CRASHED);
+}
+
+void domain_work(struct vcpu *worker)
+{
+    account.works++;
+    vcpu_run_timers(worker, clock_now(&worker->domain->clock));
+}
+
+void domain_sleep(struct vcpu *sleeper, uint64_t until_ns,
+                  bool (*woken)(struct vcpu *vcpu))
+{
+    uint64_t deadline;
+
+    account.sleeps++;
+    account.slept_until = until_ns;
+    vcpu_set_runstate(sleeper, RUNSTATE_blocked);
+    if (while_asleep)
+        while_asleep(sleeper);
+    deadline = vcpu_next_deadline(sleeper);
+    if (!vcpu_event_deliverable(sleeper) && !(woken && woken(sleeper)))
+        fake_now = deadline < until_ns ? deadline : until_ns;
+    vcpu_run_timers(sleeper, fake_now);
+    vcpu_set_runstate(sleeper, RUNSTATE_running);
+}
+
+void console_write(struct domain *writer, const char *bytes, size_t len)
+{
+    (void)writer;
+    cr_assert_leq(account.console_len + len, sizeof account.console);
+    memcpy(account.console + account.console_len, bytes, len);
+    account.console_len += len;
+}
+
+void bounce_iret(struct vcpu *returning)
+{
+    account.irets++;
+    returning->regs.rax = 0x1234;
+}
+
+/* The clock: one tick is one nanosecond. */
+
+static uint64_t look(void)
+{
+    return ++fake_now;
+}
+
+static const struct clock_source fake_clock = {look, look, look};
+
+/* The engine. */
+
+static void record_invalidate(struct vcpu *v, uint64_t va, uint64_t nr_pages)
+{
+    (void)v;
+    account.invalidations++;
+    account.last_va = va;
+    account.last_pages = nr_pages;
+}
+
+static void record_flush(struct vcpu *v)
+{
+    (void)v;
+    account.flushes++;
+}
+
+static void record_kick(struct vcpu *v)
+{
+    (void)v;
+    account.kicks++;
+}
+
+static void record_bases(struct vcpu *v)
+{
+    (void)v;
+    account.set_bases++;
+}
+
+static void record_sync(struct vcpu *v)
+{
+    (void)v;
+    account.synced++;
+}
+
+static void record_regs(struct vcpu *v)
+{
+    (void)v;
+    account.set_regs++;
+}
+
+static struct engine_ops null_ops;
+static struct engine null_engine;
+
+void fake_engine(uint64_t start, uint64_t end)
+{
+    null_ops = (struct engine_ops){
+        .name = "null",
+        .invalidate = record_invalidate,
+        .invalidate_all = record_flush,
+        .sync_regs = record_sync,
+        .set_regs = record_regs,
+        .set_bases = record_bases,
+        .kick = record_kick,
+        .va_start = start,
+        .va_end = end,
+    };
+    null_engine.ops = &null_ops;
+    dom->engine = &null_engine;
+}
+
+mfn_t page_mfn(unsigned index)
+{
+    return memory_mfn(&dom->mem, index);
+}
+
+void *page(unsigned index)
+{
+    return dom->mem.base + (size_t)index * PAGE_SIZE;
+}
+
+uint64_t page_va(unsigned index)
+{
+    return BASE_VA + (uint64_t)index * PAGE_SIZE;
+}
+
+static uint64_t entry(unsigned index, uint64_t flags)
+{
+    return page_mfn(index) << PAGE_SHIFT | flags;
+}
+
+static void make_tables(void)
+{
+    const uint64_t upper = PTE_PRESENT | PTE_RW | PTE_USER;
+    uint64_t *l4 = page(L4_PAGE), *l3 = page(L3_PAGE), *l2 = page(L2_PAGE),
+             *l1 = page(L1_PAGE);
+
+    l4[0] = entry(L3_PAGE, upper);
+    l3[0] = entry(L2_PAGE, upper);
+    l2[BASE_VA >> 21] = entry(L1_PAGE, upper);
+    for (unsigned i = 0; i < MAPPED_PAGES; i++) {
+        bool table = i >= L4_PAGE && i <= L1_PAGE;
+
+        l1[i] = entry(i, PTE_PRESENT | PTE_ACCESSED | (table ? 0 : PTE_RW));
+    }
+}
+
+void fake_create(void)
+{
+    static const struct domain_config config = {.nr_vcpus = 1};
+    const struct memory_config mem = {RAM_PAGES, SHARED_PAGES, true};
+
+    account = (struct account){0};
+    while_asleep = NULL;
+    fake_now = 1000000;
+    dom = calloc(1, sizeof *dom);
+    cr_assert_not_null(dom);
+    dom->id = DOMAIN_ID;
+    dom->config = &config;
+    dom->nr_vcpus = 1;
+    cr_assert_eq(memory_create(&dom->mem, &mem), 0);
+    for (unsigned i = 0; i < RAM_PAGES; i++)
+        memory_set_pfn(&dom->mem, page_mfn(i), i);
+    dom->shared_mfn = memory_take_shared(&dom->mem);
+    dom->shared = memory_frame(&dom->mem, dom->shared_mfn);
+    cr_assert_eq(ports_create(dom), 0);
+    cr_assert_eq(grants_grow(dom), 0);
+    cr_assert_eq(clock_create_from(&dom->clock, &fake_clock), 0);
+
+    make_tables();
+    vcpu = &dom->vcpus[0];
+    vcpu->cr3 = page_mfn(L4_PAGE);
+    vcpu_create(vcpu, dom, 0);
+    cr_assert_eq(pagetable_adopt(vcpu), 0);
+}
+
+static unsigned open_ports(void)
+{
+    unsigned nr = 0;
+
+    for (evtchn_port_t i = 1; i < dom->ports.nr; i++)
+        nr += dom->ports.table[i].state != PORT_FREE;
+    return nr;
+}
+
+void fake_destroy(void)
+{
+    cr_expect_eq(open_ports(), 0, "%u ports are still open", open_ports());
+    cr_expect_eq(dom->grants.nr_pinned, 0, "a grant is still in use");
+    for (size_t i = 0; i < dom->mem.nr_frames; i++)
+        cr_expect_eq(dom->mem.frames[i].refs, 0, "frame %zu is held", i);
+    ports_destroy(dom);
+    grants_destroy(dom);
+    memory_destroy(&dom->mem);
+    free(dom);
+}
