@@ -61,6 +61,7 @@ struct xenbus_device {
     enum xenbus_state state; /* ours, as last written */
     bool connected;          /* connect succeeded, disconnect not yet called */
     bool online;             /* false: unplugged, no reconnect */
+    unsigned nr_failures;    /* reported to the user */
     struct store_watch *front_watch;
     struct store_watch *online_watch;
 };

@@ -1,0 +1,326 @@
+/*
+ * host/backend/xenbus.c: the backend's states, and what the frontend's do to
+ * them.
+ *
+ *   frontend says            backend, when           does
+ *   1 Initialising           beyond 2                disconnect, 6; online: 2
+ *   3 or 4                   2, or 6 and online      connect, 4
+ *   5 Closing                anything but 6          5
+ *   6 Closed, or nothing     anything but 6          disconnect, 6
+ */
+#include "host/backend/xenbus.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/domain.h"
+#include "host/log.h"
+#include "host/store/store.h"
+
+/* A guest that fails on purpose does not get to fill the user's screen. */
+#define FAILURES_SAID 10
+
+#define KEY_PATH_MAX (XENBUS_PATH_MAX + 64)
+
+/* "<directory>/<key>", or -EINVAL if that is too long to be one of ours. */
+static int key_path(const char *dir, const char *key, char path[KEY_PATH_MAX])
+{
+    const int n = snprintf(path, KEY_PATH_MAX, "%s/%s", dir, key);
+
+    return n < 0 || n >= KEY_PATH_MAX ? -EINVAL : 0;
+}
+
+static int write_key(struct xenbus_device *dev, const char *dir,
+                     const char *key, const char *format, va_list args)
+{
+    char path[KEY_PATH_MAX], value[1024];
+    int rc, n;
+
+    n = vsnprintf(value, sizeof value, format, args);
+    if (n < 0 || (size_t)n >= sizeof value)
+        rc = -ENOSPC;
+    else
+        rc = key_path(dir, key, path);
+    if (!rc)
+        rc = store_write(dev->dom->store, path, value);
+    if (rc)
+        log_error("cannot write %s/%s to xenstore: %s", dir, key,
+                  strerror(-rc));
+    return rc;
+}
+
+int xenbus_preset(struct xenbus_device *dev, const char *key,
+                  const char *format, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, format);
+    rc = write_key(dev, dev->frontend, key, format, args);
+    va_end(args);
+    return rc;
+}
+
+int xenbus_publish(struct xenbus_device *dev, const char *key,
+                   const char *format, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, format);
+    rc = write_key(dev, dev->backend, key, format, args);
+    va_end(args);
+    return rc;
+}
+
+long xenbus_read(struct xenbus_device *dev, const char *key, char *buf,
+                 size_t size)
+{
+    char path[KEY_PATH_MAX];
+    long len = key_path(dev->frontend, key, path);
+
+    if (len == 0)
+        len = store_read(dev->dom->store, path, buf, size);
+    if (len > 0 && memchr(buf, '\0', (size_t)len))
+        return -EINVAL;
+    return len;
+}
+
+int xenbus_read_u32(struct xenbus_device *dev, const char *key, uint32_t *value)
+{
+    char path[KEY_PATH_MAX];
+    uint64_t number;
+    int rc = key_path(dev->frontend, key, path);
+
+    if (!rc)
+        rc = store_read_u64(dev->dom->store, path, &number);
+    if (rc)
+        return rc;
+    if (number > UINT32_MAX)
+        return -EINVAL;
+    *value = (uint32_t)number;
+    return 0;
+}
+
+/* Only on change: the frontend is woken by each write. */
+static int set_state(struct xenbus_device *dev, enum xenbus_state state)
+{
+    if (dev->state == state)
+        return 0;
+    dev->state = state;
+    return xenbus_publish(dev, "state", "%d", (int)state);
+}
+
+/* Gone, or nothing that makes sense, is Unknown. */
+static enum xenbus_state frontend_state(struct xenbus_device *dev)
+{
+    uint32_t state;
+
+    if (xenbus_read_u32(dev, "state", &state) ||
+        state > XenbusStateReconfigured)
+        return XenbusStateUnknown;
+    return (enum xenbus_state)state;
+}
+
+static void disconnect(struct xenbus_device *dev)
+{
+    if (!dev->connected)
+        return;
+    dev->connected = false;
+    dev->ops->disconnect(dev);
+}
+
+static void close_device(struct xenbus_device *dev)
+{
+    disconnect(dev);
+    set_state(dev, XenbusStateClosed);
+}
+
+/* Device data of the last connection stays; the states begin again. */
+static void reopen(struct xenbus_device *dev)
+{
+    if (dev->state == XenbusStateClosed && dev->online)
+        set_state(dev, XenbusStateInitWait);
+}
+
+static void connect(struct xenbus_device *dev)
+{
+    int rc;
+
+    reopen(dev); /* should we have missed that it was Initialising */
+    if (dev->connected || dev->state != XenbusStateInitWait)
+        return;
+
+    rc = dev->ops->connect(dev);
+    if (rc == 0) {
+        dev->connected = true;
+        set_state(dev, XenbusStateConnected);
+    } else if (dev->state != XenbusStateClosing) {
+        xenbus_fail(dev, "cannot connect: %s", strerror(-rc));
+    }
+}
+
+static void follow_frontend(void *context, const char *path)
+{
+    struct xenbus_device *dev = context;
+
+    (void)path;
+    switch (frontend_state(dev)) {
+    case XenbusStateInitialising:
+        /* a new driver may start where the old one did not close */
+        if (dev->state > XenbusStateInitWait)
+            close_device(dev);
+        reopen(dev);
+        break;
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        connect(dev);
+        break;
+    case XenbusStateClosing:
+        if (dev->state != XenbusStateClosed)
+            set_state(dev, XenbusStateClosing);
+        break;
+    case XenbusStateClosed:
+    case XenbusStateUnknown:
+        close_device(dev);
+        break;
+    case XenbusStateInitWait: /* the backend's word */
+    case XenbusStateReconfiguring:
+    case XenbusStateReconfigured:
+        break;
+    }
+}
+
+/* The toolstack unplugs by writing online 0. */
+static void follow_online(void *context, const char *path)
+{
+    struct xenbus_device *dev = context;
+    uint64_t online;
+    char key[KEY_PATH_MAX];
+
+    (void)path;
+    if (!dev->online || key_path(dev->backend, "online", key))
+        return;
+    if (store_read_u64(dev->dom->store, key, &online) == 0 && online)
+        return;
+    dev->online = false;
+    if (dev->state != XenbusStateClosed)
+        set_state(dev, XenbusStateClosing);
+    follow_frontend(dev, dev->frontend);
+}
+
+static int write_links(struct xenbus_device *dev)
+{
+    struct store *store = dev->dom->store;
+    int rc;
+
+    rc = xenbus_preset(dev, "backend", "%s", dev->backend);
+    if (!rc)
+        rc = xenbus_preset(dev, "backend-id", "%u", BACKEND_ID);
+    if (!rc)
+        rc = xenbus_publish(dev, "frontend", "%s", dev->frontend);
+    if (!rc)
+        rc = xenbus_publish(dev, "frontend-id", "%u", dev->dom->id);
+    if (!rc)
+        rc = xenbus_publish(dev, "online", "1");
+    if (!rc)
+        rc = store_set_owner(store, dev->frontend, dev->dom->id, BACKEND_ID);
+    if (!rc)
+        rc = store_set_owner(store, dev->backend, BACKEND_ID, dev->dom->id);
+    if (!rc)
+        rc = xenbus_publish(dev, "state", "%d", XenbusStateInitialising);
+    if (!rc)
+        rc = xenbus_preset(dev, "state", "%d", XenbusStateInitialising);
+    return rc;
+}
+
+int xenbus_create(struct xenbus_device *dev, struct domain *dom,
+                  const char *class, uint32_t id, const struct xenbus_ops *ops,
+                  void *context)
+{
+    int rc;
+
+    *dev = (struct xenbus_device){
+        .dom = dom,
+        .class = class,
+        .id = id,
+        .ops = ops,
+        .context = context,
+        .state = XenbusStateInitialising,
+        .online = true,
+    };
+    snprintf(dev->frontend, sizeof dev->frontend,
+             "/local/domain/%u/device/%s/%u", dom->id, class, id);
+    snprintf(dev->backend, sizeof dev->backend,
+             "/local/domain/%u/backend/%s/%u/%u", BACKEND_ID, class, dom->id,
+             id);
+    rc = write_links(dev);
+    if (rc)
+        xenbus_destroy(dev);
+    return rc;
+}
+
+int xenbus_open(struct xenbus_device *dev)
+{
+    struct store *store = dev->dom->store;
+    char path[KEY_PATH_MAX];
+    int rc;
+
+    rc = set_state(dev, XenbusStateInitWait);
+    if (rc)
+        return rc;
+    key_path(dev->frontend, "state", path);
+    dev->front_watch = store_watch(store, path, follow_frontend, dev);
+    key_path(dev->backend, "online", path);
+    dev->online_watch = store_watch(store, path, follow_online, dev);
+    if (!dev->front_watch || !dev->online_watch) {
+        log_error("out of memory for watching %s; free some memory",
+                  dev->frontend);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
+{
+    char sentence[256], path[2 * XENBUS_PATH_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (dev->nr_failures < FAILURES_SAID) {
+        dev->nr_failures++;
+        log_warning("device %s/%u: %s", dev->class, dev->id, sentence);
+    }
+
+    snprintf(path, sizeof path, "/local/domain/%u/error/backend/%s/%u/%u/error",
+             BACKEND_ID, dev->class, dev->dom->id, dev->id);
+    store_write(dev->dom->store, path, sentence);
+    disconnect(dev);
+    set_state(dev, XenbusStateClosing);
+}
+
+void xenbus_unplug(struct xenbus_device *dev)
+{
+    xenbus_publish(dev, "online", "0");
+    follow_online(dev, dev->backend);
+}
+
+void xenbus_destroy(struct xenbus_device *dev)
+{
+    struct store *store;
+
+    if (!dev->dom)
+        return;
+    store = dev->dom->store;
+    store_unwatch(store, dev->front_watch);
+    store_unwatch(store, dev->online_watch);
+    dev->front_watch = dev->online_watch = NULL;
+    disconnect(dev);
+    store_remove(store, dev->frontend);
+    store_remove(store, dev->backend);
+    dev->dom = NULL;
+}
