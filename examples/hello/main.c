@@ -1,20 +1,17 @@
 /*
- * hello: the smallest guest: says what it runs on, and powers off.
+ * hello: the smallest guest: it prints, and powers off.
  */
-#include <stdio.h>
+#include <pvguest/guest.h>
+#include <pvguest/page.h>
 
 #include <hypercall/calls.h>
-#include <pvguest/guest.h>
 
-int main(int argc, char **argv)
+void guest_main(void)
 {
     long version = hypercall_version();
 
-    printf("Hello from a Paravane guest.\n");
-    printf("hypervisor interface: Xen %ld.%ld\n", version >> 16,
-           version & 0xffff);
-    printf("start of day: %s\n", guest_start_info->magic);
-    for (int i = 1; i < argc; i++)
-        printf("argument %d: %s\n", i, argv[i]);
-    return 0;
+    guest_print("Hello from a Paravane guest.\n");
+    guest_print("hypervisor: Xen %ld.%ld\n", version >> 16, version & 0xffff);
+    guest_print("start of day: %s\n", guest_start_info->magic);
+    guest_exit(0);
 }

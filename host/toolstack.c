@@ -1,0 +1,240 @@
+/*
+ * host/toolstack.c: the tree a guest finds when it starts, laid out as libxl
+ * does: keys the guest may read, and a few places where it may write.
+ */
+#include "host/toolstack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "host/domain.h"
+#include "host/guest_access.h"
+#include "host/log.h"
+#include "host/store/store.h"
+
+#define CONSOLE_LIMIT 1048576 /* bytes a daemon would buffer for a reader */
+
+/* Writes many keys below (base); after the first error, none. */
+struct scribe {
+    struct store *store;
+    char base[64];
+    const char *key; /* the one that failed */
+    int rc;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+scribe_at(struct scribe *scribe, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(scribe->base, sizeof scribe->base, format, args);
+    va_end(args);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+put(struct scribe *scribe, const char *key, const char *format, ...)
+{
+    char path[128], value[1024];
+    va_list args;
+
+    if (scribe->rc)
+        return;
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    snprintf(path, sizeof path, "%s/%s", scribe->base, key);
+    scribe->key = key;
+    scribe->rc = store_write(scribe->store, path, value);
+}
+
+/*
+ * Make the base: (owner)'s, readable for (reader). What is put below it after
+ * this inherits that.
+ */
+static void make(struct scribe *scribe, uint16_t owner, uint16_t reader)
+{
+    if (scribe->rc)
+        return;
+    scribe->key = scribe->base;
+    scribe->rc = store_write(scribe->store, scribe->base, "");
+    if (!scribe->rc)
+        scribe->rc =
+            store_set_owner(scribe->store, scribe->base, owner, reader);
+}
+
+static void make_uuid(char uuid[37])
+{
+    uint8_t b[16] = {0};
+
+    /* for a name only: should there be no chance, zeroes do */
+    if (getrandom(b, sizeof b, GRND_NONBLOCK) < 0)
+        memset(b, 0, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* version 4: random */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(uuid, 37,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+             "%02x%02x%02x%02x%02x%02x",
+             b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10],
+             b[11], b[12], b[13], b[14], b[15]);
+}
+
+static void publish_host(struct scribe *scribe)
+{
+    scribe_at(scribe, "/local/domain/%u", BACKEND_ID);
+    put(scribe, "name", "Domain-0");
+    put(scribe, "domid", "%u", BACKEND_ID);
+}
+
+static void publish_vm(struct scribe *scribe, const struct domain *dom,
+                       const char *uuid)
+{
+    scribe_at(scribe, "/vm/%s", uuid);
+    make(scribe, BACKEND_ID, dom->id);
+    put(scribe, "uuid", "%s", uuid);
+    put(scribe, "name", "%s", dom->config->name);
+    put(scribe, "image/ostype", "linux"); /* what libxl calls every PV guest */
+    put(scribe, "image/kernel", "%s", dom->config->image);
+    put(scribe, "image/cmdline", "%s", dom->config->cmdline);
+    put(scribe, "start_time", "%" PRId64, (int64_t)time(NULL));
+}
+
+static void publish_domain(struct scribe *scribe, const struct domain *dom,
+                           const char *uuid)
+{
+    const uint64_t kib = dom->config->memory_bytes >> 10;
+    char key[40];
+
+    put(scribe, "vm", "/vm/%s", uuid);
+    put(scribe, "name", "%s", dom->config->name);
+    put(scribe, "domid", "%u", dom->id);
+    put(scribe, "device", "%s", "");
+    put(scribe, "memory/static-max", "%" PRIu64, kib);
+    put(scribe, "memory/target", "%" PRIu64, kib);
+    put(scribe, "memory/videoram", "0");
+    put(scribe, "control/platform-feature-multiprocessor-suspend", "1");
+    put(scribe, "control/platform-feature-xs_reset_watches", "1");
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        snprintf(key, sizeof key, "cpu/%u/availability", i);
+        put(scribe, key, "online");
+    }
+}
+
+static void publish_rings(struct scribe *scribe, const struct domain *dom,
+                          const start_info_t *start)
+{
+    put(scribe, "store/port", "%u", start->store_evtchn);
+    put(scribe, "store/ring-ref", "%lu", start->store_mfn);
+    put(scribe, "console/backend", "/local/domain/%u/backend/console/%u/0",
+        BACKEND_ID, dom->id);
+    put(scribe, "console/backend-id", "%u", BACKEND_ID);
+    put(scribe, "console/limit", "%u", CONSOLE_LIMIT);
+    put(scribe, "console/type", "xenconsoled");
+    put(scribe, "console/output", "pty");
+    put(scribe, "console/tty", "%s", "");
+    put(scribe, "console/port", "%u", start->console.domU.evtchn);
+    put(scribe, "console/ring-ref", "%lu",
+        (unsigned long)start->console.domU.mfn);
+}
+
+static void publish_console_backend(struct scribe *scribe,
+                                    const struct domain *dom)
+{
+    scribe_at(scribe, "/local/domain/%u/backend/console/%u/0", BACKEND_ID,
+              dom->id);
+    make(scribe, BACKEND_ID, dom->id);
+    put(scribe, "frontend", "/local/domain/%u/console", dom->id);
+    put(scribe, "frontend-id", "%u", dom->id);
+    put(scribe, "online", "1");
+    put(scribe, "state", "1");
+    put(scribe, "protocol", "vt100");
+}
+
+/* The places that are the guest's own to write. */
+static void publish_guest_places(struct scribe *scribe,
+                                 const struct domain *dom)
+{
+    static const char *const places[] = {
+        "control/shutdown",
+        "control/sysrq",
+        "control/feature-poweroff",
+        "control/feature-reboot",
+        "control/feature-suspend",
+        "device/suspend/event-channel",
+        "data",
+        "drivers",
+        "feature",
+        "attr",
+        "error",
+    };
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        scribe_at(scribe, "/local/domain/%u/%s", dom->id, places[i]);
+        make(scribe, dom->id, dom->id);
+    }
+}
+
+int toolstack_publish(struct domain *dom)
+{
+    struct scribe scribe = {.store = dom->store};
+    struct vcpu *vcpu = &dom->vcpus[0];
+    start_info_t start;
+    char uuid[37];
+    int rc;
+
+    rc = guest_read(vcpu, guest_addr(vcpu->regs.rsi), &start, sizeof start);
+    if (rc) {
+        log_error("the start_info page at 0x%" PRIx64 " cannot be read; build "
+                  "the domain before its xenstore entries",
+                  vcpu->regs.rsi);
+        return rc;
+    }
+
+    make_uuid(uuid);
+    publish_host(&scribe);
+    publish_vm(&scribe, dom, uuid);
+    scribe_at(&scribe, "/local/domain/%u", dom->id);
+    make(&scribe, BACKEND_ID, dom->id);
+    publish_domain(&scribe, dom, uuid);
+    publish_rings(&scribe, dom, &start);
+    publish_console_backend(&scribe, dom);
+    publish_guest_places(&scribe, dom);
+
+    if (scribe.rc)
+        log_error("cannot write %s of domain %u to xenstore: %s; free some "
+                  "memory",
+                  scribe.key, dom->id, strerror(-scribe.rc));
+    return scribe.rc;
+}
+
+int toolstack_request_shutdown(struct domain *dom, const char *reason)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/local/domain/%u/control/shutdown", dom->id);
+    return store_write(dom->store, path, reason);
+}
+
+int toolstack_exit_status(struct domain *dom, int *status)
+{
+    char path[64];
+    uint64_t value = 0;
+    int rc;
+
+    snprintf(path, sizeof path, "/local/domain/%u/data/exit-status", dom->id);
+    rc = store_read_u64(dom->store, path, &value);
+    if (rc == -ENOENT)
+        value = 0;
+    else if (rc || value > 255) {
+        log_error("the guest left no number from 0 to 255 in its xenstore key "
+                  "data/exit-status; it must write one in decimal digits");
+        return -EINVAL;
+    }
+    *status = (int)value;
+    return 0;
+}
