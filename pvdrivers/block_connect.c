@@ -106,7 +106,10 @@ static int block_publish_keys(struct handshake *hs, uint32_t tx)
     int rc = 0;
 
     if (!block->ring_order) {
-        rc = handshake_write(hs, tx, "ring-ref", "%u", block->ring_refs[0]);
+        /* A larger ring before this one left a key that would be believed. */
+        rc = handshake_remove(hs, tx, "ring-page-order");
+        if (!rc)
+            rc = handshake_write(hs, tx, "ring-ref", "%u", block->ring_refs[0]);
     } else {
         rc =
             handshake_write(hs, tx, "ring-page-order", "%u", block->ring_order);

@@ -53,6 +53,17 @@ int handshake_write(struct handshake *hs, uint32_t tx, const char *key,
     return store_write(tx, path, value);
 }
 
+int handshake_remove(struct handshake *hs, uint32_t tx, const char *key)
+{
+    char path[128];
+    int rc;
+
+    if (guest_format(path, sizeof path, "%s/%s", hs->node, key) >= sizeof path)
+        return -E2BIG;
+    rc = store_remove(tx, path);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int hs_switch(struct handshake *hs, uint32_t tx, enum xenbus_state state)
 {
     int rc = handshake_write(hs, tx, "state", "%u", state);

@@ -93,9 +93,10 @@ long handshake_read(struct handshake *hs, const char *key, char *buf,
 uint64_t handshake_number(struct handshake *hs, const char *key,
                           uint64_t fallback);
 
-/* Write (key) in our own directory. */
+/* Write (key) in our own directory, or see that it is not there. */
 int handshake_write(struct handshake *hs, uint32_t tx, const char *key,
                     const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+int handshake_remove(struct handshake *hs, uint32_t tx, const char *key);
 
 #endif
