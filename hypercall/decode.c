@@ -56,6 +56,18 @@ static const uint16_t struct_sizes[nr_ids] = {
                    "raise DECODE_MAX_STRUCT for " #name);
 #include <hypercall/table.def>
 
+/* Names fit, with their NUL. */
+#define NAME_FITS(name_, where_)                                        \
+    _Static_assert(sizeof(name_) <= sizeof(((struct where_ *)0)->name), \
+                   "make the name of struct " #where_ " longer");
+#define HYPERCALL(name, ...)      NAME_FITS(#name, decode_call)
+#define SUBOP(call, op, ref)      NAME_FITS(#op, decode_subop)
+#define FIELD(of, path, ...)      NAME_FITS(#path, decode_field)
+#define FIELD_IF(of, path, ...)   NAME_FITS(#path, decode_field)
+#define FIELD_LIST(of, path, ...) NAME_FITS(#path, decode_field)
+#define VALUE(list, name)         NAME_FITS(#name, decode_value)
+#include <hypercall/table.def>
+
 #define MEMBER_BYTES(struct_, path_) sizeof(((struct struct_ *)0)->path_)
 #define PLAIN(struct_, path_, by, kindof, ref_)                   \
     .name = #path_, .of = id_##struct_, .ref = id_##ref_,         \

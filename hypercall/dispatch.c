@@ -37,10 +37,10 @@ long hypercall_dispatch(const struct hypercall_handlers *handlers, void *vcpu,
     return handlers->fn[nr](vcpu, meant);
 }
 
-long hypercall_multicall(void *vcpu, uint64_t list, uint64_t nr_calls,
-                         hypercall_read_fn read, hypercall_write_fn write,
-                         long (*call)(void *vcpu, uint64_t nr,
-                                      const uint64_t *args))
+long hypercall_run_list(void *vcpu, uint64_t list, uint64_t nr_calls,
+                        hypercall_read_fn read, hypercall_write_fn write,
+                        long (*call)(void *vcpu, uint64_t nr,
+                                     const uint64_t *args))
 {
     uint64_t end = list + (uint32_t)nr_calls * sizeof(struct multicall_entry);
 

@@ -26,6 +26,6 @@ static long call_one(void *opaque, uint64_t nr, const uint64_t *args)
 
 long call_multicall(void *opaque, const uint64_t *args)
 {
-    return hypercall_multicall(opaque, args[0], (uint32_t)args[1], read_guest,
-                               write_guest, call_one);
+    return hypercall_run_list(opaque, args[0], (uint32_t)args[1], read_guest,
+                              write_guest, call_one);
 }

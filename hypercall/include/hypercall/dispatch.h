@@ -45,9 +45,9 @@ typedef int (*hypercall_write_fn)(void *vcpu, uint64_t va, const void *buf,
  * entries at (list) in order and stores each result. Entries that are
  * multicalls themselves get -EINVAL. Returns 0 or -EFAULT. (xen/xen.h)
  */
-long hypercall_multicall(void *vcpu, uint64_t list, uint64_t nr_calls,
-                         hypercall_read_fn read, hypercall_write_fn write,
-                         long (*call)(void *vcpu, uint64_t nr,
-                                      const uint64_t *args));
+long hypercall_run_list(void *vcpu, uint64_t list, uint64_t nr_calls,
+                        hypercall_read_fn read, hypercall_write_fn write,
+                        long (*call)(void *vcpu, uint64_t nr,
+                                     const uint64_t *args));
 
 #endif

@@ -1,0 +1,166 @@
+/*
+ * Both ends of a small ring on two threads, as fast as they can, sleeping
+ * whenever they may. Every message is checked; a lost wake-up hangs the test.
+ * Meant for the thread sanitizer too: -Db_sanitize=thread.
+ */
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <ring/back.h>
+#include <ring/bytes.h>
+#include <ring/front.h>
+
+#define NR_MESSAGES 200000
+#define SLOT_SIZE   64
+#define RING_BYTES  (64 + 4 * SLOT_SIZE)
+
+struct message {
+    uint64_t id;
+    uint64_t inverse;
+    uint64_t pad[4];
+};
+
+static _Alignas(64) uint8_t memory[RING_BYTES];
+static sem_t front_event, back_event;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "ring stress: %s\n", what);
+    exit(1);
+}
+
+static void check(const struct message *message, uint64_t id)
+{
+    if (message->id != id || message->inverse != ~id)
+        fail("a message was torn, lost or repeated");
+}
+
+static void *backend(void *arg)
+{
+    struct ring_back *back = arg;
+    uint64_t id = 0;
+
+    while (id < NR_MESSAGES) {
+        struct message message;
+        int rc;
+
+        while ((rc = ring_back_take(back, &message, sizeof message)) == 1) {
+            check(&message, id++);
+            message.id = ~message.id;
+            message.inverse = ~message.inverse;
+            ring_back_put(back, &message, sizeof message);
+            if (id % 3 == 0 && ring_back_publish(back))
+                sem_post(&front_event);
+        }
+        if (rc < 0)
+            fail("the backend does not believe the frontend");
+        if (ring_back_publish(back))
+            sem_post(&front_event);
+        if (id < NR_MESSAGES && ring_back_may_sleep(back))
+            sem_wait(&back_event);
+    }
+    return NULL;
+}
+
+static void slots(void)
+{
+    struct ring_front front;
+    struct ring_back back;
+    pthread_t thread;
+    uint64_t sent = 0, answered = 0;
+
+    ring_front_init(&front, memory, sizeof memory, SLOT_SIZE);
+    if (ring_back_attach(&back, memory, sizeof memory, SLOT_SIZE))
+        fail("the backend cannot attach");
+    pthread_create(&thread, NULL, backend, &back);
+
+    while (answered < NR_MESSAGES) {
+        struct message message = {.id = sent, .inverse = ~sent};
+        int rc;
+
+        while (sent < NR_MESSAGES &&
+               ring_front_put(&front, &message, sizeof message)) {
+            sent++;
+            message = (struct message){.id = sent, .inverse = ~sent};
+        }
+        if (ring_front_publish(&front))
+            sem_post(&back_event);
+
+        while ((rc = ring_front_take(&front, &message, sizeof message)) == 1)
+            check(&message, ~answered++);
+        if (rc < 0)
+            fail("the frontend does not believe the backend");
+        if (answered < sent && ring_front_may_sleep(&front))
+            sem_wait(&front_event);
+    }
+    pthread_join(thread, NULL);
+}
+
+static uint8_t stream[64];
+static uint32_t prod, cons;
+
+static void *writer(void *arg)
+{
+    struct ring_bytes *bytes = arg;
+    uint8_t next[7];
+    size_t sent = 0;
+
+    while (sent < NR_MESSAGES) {
+        ssize_t len;
+
+        for (size_t i = 0; i < sizeof next; i++)
+            next[i] = (uint8_t)(sent + i);
+        len = ring_bytes_write(bytes, next, sizeof next);
+        if (len < 0)
+            fail("the producer does not believe the consumer");
+        if (len)
+            sem_post(&front_event);
+        else
+            sem_wait(&back_event);
+        sent += (size_t)len;
+    }
+    return NULL;
+}
+
+static void bytes(void)
+{
+    struct ring_bytes producer, consumer;
+    pthread_t thread;
+    uint8_t expected = 0;
+    size_t got = 0;
+
+    ring_bytes_attach_producer(&producer, stream, sizeof stream, &prod, &cons);
+    ring_bytes_attach_consumer(&consumer, stream, sizeof stream, &prod, &cons);
+    pthread_create(&thread, NULL, writer, &producer);
+
+    while (got < NR_MESSAGES) {
+        uint8_t buf[11];
+        ssize_t len = ring_bytes_read(&consumer, buf, sizeof buf);
+
+        if (len < 0)
+            fail("the consumer does not believe the producer");
+        for (ssize_t i = 0; i < len; i++)
+            if (buf[i] != expected++)
+                fail("a byte was lost or changed");
+        if (len)
+            sem_post(&back_event);
+        else
+            sem_wait(&front_event);
+        got += (size_t)len;
+    }
+    pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    sem_init(&front_event, 0, 0);
+    sem_init(&back_event, 0, 0);
+    slots();
+    sem_init(&front_event, 0, 0);
+    sem_init(&back_event, 0, 0);
+    bytes();
+    return 0;
+}
