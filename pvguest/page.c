@@ -12,9 +12,10 @@
 
 #include "internal.h"
 
-#define BUILDER_PAD   0x80000ul  /* the builder maps this much past the stack */
-#define BUILDER_ALIGN 0x400000ul /* and on to the next such bound (xen/xen.h) \
-                                  */
+#define BUILDER_PAD 0x80000ul /* the builder maps this much past the stack */
+#define BUILDER_ALIGN                                       \
+    0x400000ul /* and on to the next such bound (xen/xen.h) \
+                */
 #define L1_SPAN  0x200000ul
 #define NR_SPARE 2 /* an L1 and the L2 above it */
 

@@ -22,6 +22,7 @@ struct thread {
     bool woken;
     struct timer timer;
     uint64_t tls;
+    void *data;      /* the C library's */
     uint64_t *stack; /* the lowest word is the canary; NULL: not ours */
     size_t stack_pages;
 };
@@ -34,7 +35,7 @@ static struct wait_queue ready;
 static struct thread *finished; /* its stack can be freed by the next */
 static uint64_t tls_loaded;     /* what the FS base is */
 
-static size_t tls_size;
+static size_t (*tls_size)(void);
 static uint64_t (*tls_create)(void *memory);
 
 static void append(struct wait_queue *queue, struct thread *thread)
@@ -106,7 +107,17 @@ void thread_set_tls(uint64_t tls)
     load_tls(tls);
 }
 
-void thread_provide_tls(size_t size, uint64_t (*create)(void *memory))
+void thread_set_data(void *data)
+{
+    current->data = data;
+}
+
+void *thread_data(void)
+{
+    return current->data;
+}
+
+void thread_provide_tls(size_t (*size)(void), uint64_t (*create)(void *memory))
 {
     tls_size = size;
     tls_create = create;
@@ -203,7 +214,7 @@ struct thread *thread_start(void (*fn)(void *arg), void *arg)
         return NULL;
     top = (char *)stack + STACK_PAGES * PAGE_SIZE;
     if (tls_create) {
-        top -= (tls_size + 63) & ~63ul;
+        top -= (tls_size() + 63) & ~63ul;
         tls = tls_create(top);
     }
     thread = thread_start_on(top, tls, fn, arg);

@@ -1,17 +1,20 @@
 /*
- * hello: the smallest guest: it prints, and powers off.
+ * hello: the smallest guest: says what it runs on, and powers off.
  */
-#include <pvguest/guest.h>
-#include <pvguest/page.h>
+#include <stdio.h>
 
 #include <hypercall/calls.h>
+#include <pvguest/guest.h>
 
-void guest_main(void)
+int main(int argc, char **argv)
 {
     long version = hypercall_version();
 
-    guest_print("Hello from a Paravane guest.\n");
-    guest_print("hypervisor: Xen %ld.%ld\n", version >> 16, version & 0xffff);
-    guest_print("start of day: %s\n", guest_start_info->magic);
-    guest_exit(0);
+    printf("Hello from a Paravane guest.\n");
+    printf("hypervisor interface: Xen %ld.%ld\n", version >> 16,
+           version & 0xffff);
+    printf("start of day: %s\n", guest_start_info->magic);
+    for (int i = 1; i < argc; i++)
+        printf("argument %d: %s\n", i, argv[i]);
+    return 0;
 }

@@ -53,16 +53,18 @@ void thread_wake_all(struct wait_queue *queue);
 _Noreturn void thread_exit(void);
 
 /*
- * For C libraries. The FS base of the calling thread:
+ * For C libraries. The FS base of the calling thread, and a word of its own:
  */
 void thread_set_tls(uint64_t tls);
+void thread_set_data(void *data);
+void *thread_data(void); /* NULL if never set */
 
 /*
- * Threads from thread_start get (size) bytes at the top of their stack, 64-byte
- * aligned, which (create) makes a thread's own block of; it returns the FS
- * base.
+ * Threads from thread_start get (size)() bytes at the top of their stack,
+ * 64-byte aligned, which (create) makes a thread's own block of; it returns
+ * the FS base.
  */
-void thread_provide_tls(size_t size, uint64_t (*create)(void *memory));
+void thread_provide_tls(size_t (*size)(void), uint64_t (*create)(void *memory));
 
 /*
  * Start a thread on the caller's stack, which ends at (stack_top) and stays the
