@@ -28,3 +28,13 @@ int ring_back_attach(struct ring_back *back, void *shared, size_t bytes,
     };
     return 0;
 }
+
+int ring_back_attach_pages(struct ring_back *back, void *const *pages,
+                           size_t nr, size_t slot_size)
+{
+    int rc = ring_back_attach(back, pages[0], nr * RING_PAGE_SIZE, slot_size);
+
+    if (rc == 0 && nr > 1)
+        back->pages = pages;
+    return rc;
+}

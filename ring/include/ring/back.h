@@ -16,7 +16,8 @@
 #include <ring/shared.h>
 
 struct ring_back {
-    void *shared;
+    void *shared;       /* the first page; all of it unless (pages) */
+    void *const *pages; /* the pages one by one, or NULL */
     uint32_t nr_slots;
     uint32_t slot_size;
     uint32_t req_cons;  /* private: requests taken */
@@ -34,6 +35,13 @@ int ring_back_attach(struct ring_back *back, void *shared, size_t bytes,
                      size_t slot_size);
 
 /*
+ * The same for a ring of (nr) pages that lie apart: (pages), which stays the
+ * caller's and must outlive (back), has the address of each.
+ */
+int ring_back_attach_pages(struct ring_back *back, void *const *pages,
+                           size_t nr, size_t slot_size);
+
+/*
  * Copy the next request's first (len) bytes to (req). Returns 1 if there was
  * one, 0 if not yet, -EPROTO if the frontend claims more requests than the
  * ring has slots. Requests taken and not answered never exceed nr_slots.
@@ -49,10 +57,16 @@ static inline int ring_back_take(struct ring_back *back, void *req, size_t len)
         prod - back->rsp_prod > back->nr_slots)
         return -EPROTO;
 
-    ring_slot_read(req,
-                   ring_slot(back->shared, back->nr_slots, back->slot_size,
-                             back->req_cons),
-                   len);
+    if (back->pages)
+        ring_scattered_read(
+            req, back->pages,
+            ring_slot_offset(back->nr_slots, back->slot_size, back->req_cons),
+            len);
+    else
+        ring_slot_read(req,
+                       ring_slot(back->shared, back->nr_slots, back->slot_size,
+                                 back->req_cons),
+                       len);
     back->req_cons++;
     return 1;
 }
@@ -65,9 +79,15 @@ static inline int ring_back_take(struct ring_back *back, void *req, size_t len)
 static inline void ring_back_put(struct ring_back *back, const void *rsp,
                                  size_t len)
 {
-    ring_slot_write(ring_slot(back->shared, back->nr_slots, back->slot_size,
-                              back->rsp_prod),
-                    rsp, len);
+    if (back->pages)
+        ring_scattered_write(
+            back->pages,
+            ring_slot_offset(back->nr_slots, back->slot_size, back->rsp_prod),
+            rsp, len);
+    else
+        ring_slot_write(ring_slot(back->shared, back->nr_slots, back->slot_size,
+                                  back->rsp_prod),
+                        rsp, len);
     back->rsp_prod++;
 }
 

@@ -80,13 +80,49 @@ static inline void ring_slot_write(void *slot, const void *from, size_t len)
     __builtin_memcpy(slot, from, len);
 }
 
-/* Slot (counter) of a ring of (nr_slots), a power of two. */
-static inline void *ring_slot(void *shared, uint32_t nr_slots,
-                              uint32_t slot_size, uint32_t counter)
+/* Where slot (counter) of a ring of (nr_slots), a power of two, begins. */
+static inline size_t ring_slot_offset(uint32_t nr_slots, uint32_t slot_size,
+                                      uint32_t counter)
 {
     size_t index = counter & (nr_slots - 1);
 
-    return (uint8_t *)shared + RING_HEADER_SIZE + index * slot_size;
+    return RING_HEADER_SIZE + index * slot_size;
+}
+
+static inline void *ring_slot(void *shared, uint32_t nr_slots,
+                              uint32_t slot_size, uint32_t counter)
+{
+    return (uint8_t *)shared + ring_slot_offset(nr_slots, slot_size, counter);
+}
+
+/*
+ * A ring whose pages lie apart: (offset) in it is byte (offset % page) of
+ * pages[offset / page], and a slot may begin on one page and end on the next.
+ */
+#define RING_PAGE_SIZE 4096u
+
+static inline void ring_scattered_read(void *to, void *const *pages,
+                                       size_t offset, size_t len)
+{
+    size_t at = offset % RING_PAGE_SIZE;
+    size_t before = RING_PAGE_SIZE - at < len ? RING_PAGE_SIZE - at : len;
+    void *const *page = pages + offset / RING_PAGE_SIZE;
+
+    ring_slot_read(to, (const uint8_t *)page[0] + at, before);
+    if (before < len)
+        ring_slot_read((uint8_t *)to + before, page[1], len - before);
+}
+
+static inline void ring_scattered_write(void *const *pages, size_t offset,
+                                        const void *from, size_t len)
+{
+    size_t at = offset % RING_PAGE_SIZE;
+    size_t before = RING_PAGE_SIZE - at < len ? RING_PAGE_SIZE - at : len;
+    void *const *page = pages + offset / RING_PAGE_SIZE;
+
+    ring_slot_write((uint8_t *)page[0] + at, from, before);
+    if (before < len)
+        ring_slot_write(page[1], (const uint8_t *)from + before, len - before);
 }
 
 /* How many slots fit: the largest power of two, 0 if none. */
