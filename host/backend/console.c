@@ -27,9 +27,13 @@
 /* A pipe that polls writable takes this much without blocking (PIPE_BUF). */
 #define OUT_MAX 4096
 
+/* Tries, and their length, for a full stdout once the user wants to leave. */
+#define PATIENCE    10
+#define PATIENCE_NS 100000000u
+
 struct console {
     struct domain *dom;
-    uint32_t port;
+    uint32_t port; /* 0: the guest closed it */
     struct ring_bytes out_ring, in_ring;
     bool broken; /* the guest's indices lied: the rings are not served */
 
@@ -38,16 +42,10 @@ struct console {
     bool raw;
     bool out_gone; /* stdout failed: output is dropped */
 
+    unsigned patience;        /* how often we still wait for a full stdout */
     size_t out_len, out_done; /* of (out): filled, and written */
     uint8_t out[OUT_MAX];
 };
-
-static volatile sig_atomic_t in_a_hurry;
-
-void console_hurry(void)
-{
-    in_a_hurry = 1;
-}
 
 static void console_stdout_ready(void *context, short revents);
 
@@ -159,6 +157,14 @@ static void console_notified(void *context)
     console_watch_stdin(console);
 }
 
+/* The number may be another's soon; the rings are still served. */
+static void console_port_closed(void *context)
+{
+    struct console *console = context;
+
+    console->port = 0;
+}
+
 static void console_stdout_ready(void *context, short revents)
 {
     (void)revents; /* an error shows when writing */
@@ -173,7 +179,6 @@ static bool console_wants_to_leave(struct console *console,
         return false;
     console->dom->end_signal = SIGINT;
     domain_end(console->dom, DOMAIN_DESTROYED);
-    console_hurry();
     return true;
 }
 
@@ -227,9 +232,10 @@ int console_create(struct domain *dom, void *ring_page, uint32_t port)
     }
     console->dom = dom;
     console->port = port;
+    console->patience = PATIENCE;
     console_attach(console, ring_page);
-    rc = port_bind_backend(dom, port, BACKEND_ID, console_notified, NULL,
-                           console);
+    rc = port_bind_backend(dom, port, BACKEND_ID, console_notified,
+                           console_port_closed, console);
     if (rc) {
         log_error("console: port %u cannot be bound (%s): it must be unbound "
                   "and reserved for domain %u",
@@ -243,7 +249,6 @@ int console_create(struct domain *dom, void *ring_page, uint32_t port)
         rc = -ENOSPC;
         goto fail_unbind;
     }
-    signal(SIGPIPE, SIG_IGN);
     console->raw = terminal_make_raw();
     dom->console = console;
     return 0;
@@ -255,14 +260,23 @@ fail_free:
     return rc;
 }
 
-/* Wait until (out) is empty; gives up for a user in a hurry. */
+/*
+ * Write (out) to its end. While stdout is full, serve what else the domain
+ * waits for, the user's signals among it: they decide how long we try.
+ */
 static void console_settle(struct console *console)
 {
+    struct domain *dom = console->dom;
+
     while (!console_flush(console)) {
-        if (in_a_hurry)
-            return;
-        /* Bounded, as the hurry may begin just before poll() sleeps. */
-        stdout_takes(100);
+        if (dom->end != DOMAIN_RUNS && dom->end_signal) {
+            if (!console->patience)
+                return;
+            console->patience--;
+        }
+        console_watch_stdout(console);
+        if (!console->stdout_source || wait_for(&dom->wait, PATIENCE_NS) < 0)
+            stdout_takes(PATIENCE_NS / 1000000);
     }
 }
 
@@ -272,7 +286,7 @@ void console_drain(struct console *console)
         return;
     do {
         console_settle(console);
-    } while (console_take_output(console) && !in_a_hurry);
+    } while (console_take_output(console));
     console_settle(console);
     console_watch_stdout(console);
 }
@@ -284,12 +298,10 @@ void console_write(struct domain *dom, const char *bytes, size_t len)
     if (!console)
         return;
     console_drain(console);
-    while (len > 0 && !console->out_gone) {
+    while (len > 0 && !console->out_gone && console->out_len < OUT_MAX) {
         size_t room = OUT_MAX - console->out_len;
         size_t n = len < room ? len : room;
 
-        if (!n) /* in a hurry, and stdout is full */
-            return;
         memcpy(console->out + console->out_len, bytes, n);
         console->out_len += n;
         bytes += n;

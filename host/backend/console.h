@@ -23,28 +23,22 @@ struct domain;
 
 /*
  * Serve the ring in (ring_page), the host's view of the console frame, through
- * the guest's unbound (port). SIGPIPE is ignored from now on. Becomes
- * dom->console. 0 or -errno with a sentence logged.
+ * the guest's unbound (port). Becomes dom->console. SIGPIPE must be ignored. 0
+ * or -errno with a sentence logged.
  */
 int console_create(struct domain *dom, void *ring_page, uint32_t port);
 
 /*
- * Print what the ring still holds. Waits for a slow reader of stdout, until
- * console_hurry.
+ * The guest is done: print what the ring still holds. Waits for a slow reader
+ * of stdout; not for long if the user has told us to end. NULL is fine.
  */
 void console_drain(struct console *console);
 
 /*
  * Bytes from HYPERVISOR_console_io, in order with the ring's. Waits for a slow
- * reader of stdout, until the domain ends or console_hurry.
+ * reader of stdout, serving dom->wait meanwhile, until the domain ends.
  */
 void console_write(struct domain *dom, const char *bytes, size_t len);
-
-/*
- * The user insists on leaving: from now on do not wait for stdout, drop what
- * it does not take. Async-signal-safe.
- */
-void console_hurry(void);
 
 /* Restore the terminal; async-signal-safe; harmless when nothing was done. */
 void console_restore_terminal(void);

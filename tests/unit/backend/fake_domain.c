@@ -1,0 +1,282 @@
+#include "fake_domain.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/port.h"
+#include "host/sandbox.h"
+
+#define NR_GRANTS (4 * GRANT_ENTRIES_PER_PAGE)
+
+struct domain fake_dom;
+struct domain_config fake_config;
+struct grant_offers fake_offers;
+unsigned fake_raised;
+bool fake_bound;
+unsigned fake_failures;
+bool fake_is_open;
+struct xenbus_device *fake_bus;
+
+static struct port port;
+
+static struct key {
+    char name[64], value[256];
+} front_keys[64], back_keys[64];
+static unsigned nr_front_keys, nr_back_keys;
+
+void fake_domain_create(bool scatter)
+{
+    static grant_entry_v1_t *table;
+    static uint32_t next[NR_GRANTS];
+    static struct grant_pins pins[4][GRANT_ENTRIES_PER_PAGE];
+    const struct memory_config config = {
+        .ram_pages = FAKE_PAGES, .shared_pages = 8, .scatter = scatter};
+    void *frames[4];
+
+    memset(&fake_dom, 0, sizeof fake_dom);
+    memset(pins, 0, sizeof pins);
+    nr_front_keys = nr_back_keys = fake_raised = fake_failures = 0;
+    fake_bound = fake_is_open = false;
+    fake_dom.id = DOMAIN_ID;
+    fake_dom.config = &fake_config;
+    cr_assert_eq(memory_create(&fake_dom.mem, &config), 0);
+
+    /* The guest wants its table in one piece; the host has pages. */
+    table =
+        aligned_alloc(PAGE_SIZE, sizeof frames / sizeof *frames * PAGE_SIZE);
+    memset(table, 0, sizeof frames / sizeof *frames * PAGE_SIZE);
+    for (unsigned i = 0; i < 4; i++)
+        grant_table_grow(&fake_dom.grants, table + i * GRANT_ENTRIES_PER_PAGE,
+                         pins[i]);
+    grant_offers_init(&fake_offers, table, NR_GRANTS, next);
+}
+
+void fake_domain_destroy(void)
+{
+    cr_expect_eq(fake_dom.grants.nr_pinned, 0, "a grant is still in use");
+    for (size_t i = 0; i < fake_dom.mem.nr_frames; i++)
+        cr_expect_eq(fake_dom.mem.frames[i].refs, 0, "frame %zu is held", i);
+    cr_expect_not(fake_bound, "the port is still bound");
+    cr_expect_eq(fake_dom.wait.nr, 0, "a descriptor is still waited for");
+    memory_destroy(&fake_dom.mem);
+    free(fake_dom.grants.frames[0]);
+}
+
+mfn_t fake_mfn(unsigned i)
+{
+    return fake_dom.mem.first_mfn + i;
+}
+
+void *fake_page(unsigned i)
+{
+    return memory_frame(&fake_dom.mem, fake_mfn(i));
+}
+
+grant_ref_t fake_grant(unsigned i, bool readonly)
+{
+    int64_t ref =
+        grant_offer(&fake_offers, BACKEND_ID, (uint32_t)fake_mfn(i), readonly);
+
+    cr_assert_gt(ref, 0);
+    return (grant_ref_t)ref;
+}
+
+void fake_sleep(void)
+{
+    cr_assert_geq(wait_for(&fake_dom.wait, UINT64_MAX), 0);
+}
+
+/* host/port.h */
+
+int port_bind_backend(struct domain *dom, evtchn_port_t number, uint16_t remote,
+                      port_fn notify, port_fn closed, void *context)
+{
+    cr_expect_eq(dom, &fake_dom);
+    cr_expect_eq(remote, BACKEND_ID);
+    if (number != FAKE_PORT || fake_bound)
+        return -EINVAL;
+    port.notify = notify;
+    port.closed = closed;
+    port.context = context;
+    fake_bound = true;
+    return 0;
+}
+
+void port_unbind_backend(struct domain *dom, evtchn_port_t number)
+{
+    cr_expect_eq(dom, &fake_dom);
+    if (number == FAKE_PORT)
+        fake_bound = false;
+}
+
+void port_raise(struct domain *dom, evtchn_port_t number)
+{
+    cr_expect_eq(dom, &fake_dom);
+    if (!number) /* as the real one: no such port is no harm */
+        return;
+    cr_expect(number == FAKE_PORT && fake_bound, "raised port %u", number);
+    fake_raised++;
+}
+
+void fake_notify(void)
+{
+    if (fake_bound)
+        port.notify(port.context);
+}
+
+void fake_close_port(void)
+{
+    fake_bound = false;
+    if (port.closed)
+        port.closed(port.context);
+}
+
+/* host/domain.h, host/sandbox.h */
+
+void domain_end(struct domain *dom, enum domain_end end)
+{
+    if (dom->end == DOMAIN_RUNS)
+        dom->end = end;
+}
+
+void sandbox_allow_arg(struct sandbox *sandbox, int nr, int arg)
+{
+    cr_expect_eq(sandbox, &fake_dom.sandbox);
+    cr_expect(nr > 0 && arg >= 0);
+}
+
+/* host/backend/xenbus.h */
+
+static struct key *find(struct key *keys, unsigned nr, const char *name)
+{
+    for (unsigned i = 0; i < nr; i++)
+        if (!strcmp(keys[i].name, name))
+            return &keys[i];
+    return NULL;
+}
+
+static void set(struct key *keys, unsigned *nr, const char *name,
+                const char *value)
+{
+    struct key *key = find(keys, *nr, name);
+
+    if (!key)
+        key = &keys[(*nr)++];
+    snprintf(key->name, sizeof key->name, "%s", name);
+    snprintf(key->value, sizeof key->value, "%s", value);
+}
+
+void fake_front_key(const char *name, const char *value)
+{
+    struct key *key = find(front_keys, nr_front_keys, name);
+
+    if (value)
+        set(front_keys, &nr_front_keys, name, value);
+    else if (key)
+        *key = front_keys[--nr_front_keys];
+}
+
+const char *fake_back_key(const char *name)
+{
+    struct key *key = find(back_keys, nr_back_keys, name);
+
+    return key ? key->value : "";
+}
+
+int xenbus_create(struct xenbus_device *dev, struct domain *dom,
+                  const char *class, uint32_t id, const struct xenbus_ops *ops,
+                  void *context)
+{
+    *dev = (struct xenbus_device){
+        .dom = dom, .class = class, .id = id, .ops = ops, .context = context};
+    fake_bus = dev;
+    return 0;
+}
+
+int xenbus_preset(struct xenbus_device *dev, const char *key,
+                  const char *format, ...)
+{
+    (void)dev;
+    (void)key;
+    (void)format;
+    return 0;
+}
+
+int xenbus_publish(struct xenbus_device *dev, const char *key,
+                   const char *format, ...)
+{
+    char value[256];
+    va_list args;
+
+    (void)dev;
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    set(back_keys, &nr_back_keys, key, value);
+    return 0;
+}
+
+int xenbus_open(struct xenbus_device *dev)
+{
+    (void)dev;
+    fake_is_open = true;
+    return 0;
+}
+
+long xenbus_read(struct xenbus_device *dev, const char *name, char *buf,
+                 size_t size)
+{
+    const struct key *key = find(front_keys, nr_front_keys, name);
+
+    (void)dev;
+    if (!key)
+        return -ENOENT;
+    if (strlen(key->value) >= size)
+        return -E2BIG;
+    strcpy(buf, key->value);
+    return (long)strlen(buf);
+}
+
+int xenbus_read_u32(struct xenbus_device *dev, const char *name,
+                    uint32_t *value)
+{
+    char text[32], *end;
+    long rc = xenbus_read(dev, name, text, sizeof text);
+
+    if (rc < 0)
+        return (int)rc;
+    *value = (uint32_t)strtoul(text, &end, 10);
+    return *end ? -EINVAL : 0;
+}
+
+void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
+{
+    (void)format;
+    fake_failures++;
+    if (dev->connected)
+        fake_disconnect();
+}
+
+void xenbus_destroy(struct xenbus_device *dev)
+{
+    if (dev->ops && dev->connected)
+        fake_disconnect();
+}
+
+int fake_connect(void)
+{
+    int rc = fake_bus->ops->connect(fake_bus);
+
+    fake_bus->connected = rc == 0;
+    return rc;
+}
+
+void fake_disconnect(void)
+{
+    fake_bus->connected = false;
+    fake_bus->ops->disconnect(fake_bus);
+}
