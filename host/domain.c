@@ -195,8 +195,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
         rc = toolstack_publish(dom);
     if (rc == 0)
         rc = connect_services(dom);
-    for (unsigned i = 0; i < config->nr_disks && rc == 0; i++)
-        rc = blockdev_create(dom, &config->disks[i]);
+    if (rc == 0)
+        rc = block_create_all(dom);
     if (rc == 0)
         rc = engine.ops->create(dom);
     if (rc)
@@ -215,6 +215,7 @@ int domain_run(struct domain *dom)
     clock_publish_wall(&dom->clock, dom->shared);
     vcpu_set_runstate(vcpu, RUNSTATE_running);
     rc = dom->engine->ops->run(dom);
+    block_settle_all(dom);
     console_drain(dom->console);
     return rc;
 }
@@ -225,9 +226,7 @@ void domain_destroy(struct domain *dom)
         dom->engine->ops->destroy(dom);
     if (dom->engine)
         *dom->engine = (struct engine){0};
-    for (unsigned i = 0; i < dom->nr_disks; i++)
-        blockdev_destroy(dom->disks[i]);
-    dom->nr_disks = 0;
+    block_destroy_all(dom);
     console_destroy(dom);
     store_destroy(dom->store);
     ports_destroy(dom);

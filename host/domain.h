@@ -32,6 +32,7 @@ struct image;
 struct store;
 struct console;
 struct blockdev;
+struct block_io;
 
 enum domain_end {
     DOMAIN_RUNS,
@@ -72,6 +73,7 @@ struct domain {
     struct console *console;
     struct blockdev *disks[CONFIG_MAX_DISKS];
     unsigned nr_disks;
+    struct block_io *block_io; /* NULL without disks */
     struct engine *engine;
 
     enum domain_end end; /* DOMAIN_RUNS while it lives */
