@@ -12,7 +12,7 @@
 #include "host/build/pv.h"
 #include "host/build/pv_layout.h"
 #include "host/domain.h"
-#include "host/engine/engine.h"
+#include "host/engine/tell.h"
 #include "host/log.h"
 
 #define PTE_PRESENT      (UINT64_C(1) << 0)
@@ -289,14 +289,14 @@ static int build_start_info(struct builder *b)
 static void fill_hypercall_page(struct builder *b)
 {
     const struct image_notes *notes = &b->image->notes;
-    const struct engine *engine = b->dom->engine;
+    const struct engine_ops *engine = engine_ops_of(b->dom);
     uint64_t va = notes->hypercall_page;
     uint8_t *page = b->mem->base + (va - b->layout.base);
 
     if (!notes->has_hypercall_page || !engine)
         return;
     for (unsigned nr = 0; nr < HYPERCALL_NR_MAX; nr++)
-        engine->ops->write_stub(page + nr * 32, nr, va + nr * 32);
+        engine->write_stub(page + nr * 32, nr, va + nr * 32);
 }
 
 static void set_entry_state(struct builder *b)
