@@ -74,9 +74,9 @@ static int lay_out(struct builder *b)
                             "address space: link it lower",
                             b->image->notes.virt_base);
     if (b->layout.needed > nr_pages) {
-        log_error("%s: the guest does not fit into %lu MiB: give it at least "
+        log_error("%s: the guest does not fit into %lu KiB: give it at least "
                   "--memory %luM",
-                  b->image->path, in_mib(nr_pages),
+                  b->image->path, nr_pages * (PAGE_SIZE / 1024),
                   in_mib(pv_layout_minimum(b->image)));
         return -ENOMEM;
     }

@@ -31,7 +31,8 @@ static int refuse(const struct parser *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    log_error("disk '%.200s': %s", p->spec, sentence);
+    log_error("disk '%.200s': %s; see 'paravane run --help'", p->spec,
+              sentence);
     return -EINVAL;
 }
 
