@@ -57,6 +57,10 @@ bool page_is_mapped(uintptr_t address, size_t len);
  */
 bool map_ram(uintptr_t from, uintptr_t to, void *(*table)(void));
 
+/* (nr) pages of address space in a row for frames to be mapped at; 0: none. */
+uintptr_t map_window(size_t nr);
+bool map_frame_at(uintptr_t va, uint64_t mfn, bool writable);
+
 /* thread.c */
 extern unsigned thread_in_handler; /* depth of event handlers running */
 void thread_init(void);

@@ -117,27 +117,47 @@ bool map_ram(uintptr_t from, uintptr_t to, void *(*new_table)(void))
     return hook(table, &l2[entry_index(from, L2_SHIFT)]);
 }
 
-static void *window_table(void)
+static void *window_page(void)
 {
     return page_alloc(1);
 }
 
-void *page_map_frame(uint64_t mfn, bool writable)
+static bool open_window(void)
+{
+    uint64_t *l2 = l2_table(WINDOW_START, window_page);
+    void *table = l2 ? page_alloc_zeroed(1) : NULL;
+
+    return table && hook(table, &l2[entry_index(WINDOW_START, L2_SHIFT)]);
+}
+
+uintptr_t map_window(size_t nr)
 {
     static uintptr_t next;
-    uint64_t flags = writable ? PTE_RAM : PTE_RAM & ~PTE_WRITE;
+    uintptr_t va;
 
     if (next == 0) {
-        uint64_t *l2 = l2_table(WINDOW_START, window_table);
-        void *table = l2 ? page_alloc_zeroed(1) : NULL;
-
-        if (!table || !hook(table, &l2[entry_index(WINDOW_START, L2_SHIFT)]))
-            return NULL;
+        if (!open_window())
+            return 0;
         next = WINDOW_START;
     }
-    if (next == WINDOW_END || hypercall_update_va_mapping(
-                                  next, mfn << PAGE_SHIFT | flags, UVMF_INVLPG))
-        return NULL;
-    next += PAGE_SIZE;
-    return (void *)(next - PAGE_SIZE);
+    if (nr > (WINDOW_END - next) / PAGE_SIZE)
+        return 0;
+    va = next;
+    next += nr * PAGE_SIZE;
+    return va;
+}
+
+bool map_frame_at(uintptr_t va, uint64_t mfn, bool writable)
+{
+    uint64_t flags = writable ? PTE_RAM : PTE_RAM & ~PTE_WRITE;
+
+    return hypercall_update_va_mapping(va, mfn << PAGE_SHIFT | flags,
+                                       UVMF_INVLPG) == 0;
+}
+
+void *page_map_frame(uint64_t mfn, bool writable)
+{
+    uintptr_t va = map_window(1);
+
+    return va && map_frame_at(va, mfn, writable) ? (void *)va : NULL;
 }

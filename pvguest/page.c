@@ -16,8 +16,9 @@
 #define BUILDER_ALIGN                                       \
     0x400000ul /* and on to the next such bound (xen/xen.h) \
                 */
-#define L1_SPAN  0x200000ul
-#define NR_SPARE 2 /* an L1 and the L2 above it */
+#define L1_SPAN   0x200000ul
+#define L2_SPAN   0x40000000ul
+#define MIN_SPARE 2ul /* an L1 and the L2 above it */
 
 struct run {
     size_t nr;
@@ -30,8 +31,11 @@ static uintptr_t mapped_end; /* mapped up to here */
 static uintptr_t ram_end;
 static size_t nr_free;
 
-/* Mapped pages kept for the tables that map more. */
-static void *spare[NR_SPARE];
+/*
+ * Mapped pages kept for the tables that map more: as many as will be needed,
+ * in a row, so that tables do not lie between the program's pages.
+ */
+static uintptr_t spare, spare_end;
 
 static uintptr_t virt_base(void)
 {
@@ -40,26 +44,29 @@ static uintptr_t virt_base(void)
 
 static void *take_spare(void)
 {
-    for (unsigned i = 0; i < NR_SPARE; i++) {
-        void *page = spare[i];
+    uintptr_t page = spare;
 
-        if (page) {
-            spare[i] = NULL;
-            return page;
-        }
-    }
-    return NULL;
+    if (spare == spare_end)
+        return NULL;
+    spare += PAGE_SIZE;
+    return (void *)page;
 }
 
-static void fill_spare(void)
+/* Tables for the RAM not mapped yet, but not all the pages there are now. */
+static void keep_spares(void)
 {
-    for (unsigned i = 0; i < NR_SPARE; i++) {
-        if (!spare[i] && fresh < mapped_end) {
-            spare[i] = (void *)fresh;
-            fresh += PAGE_SIZE;
-            nr_free--;
-        }
-    }
+    size_t wanted = (ram_end - mapped_end) / L1_SPAN +
+                    (ram_end - mapped_end) / L2_SPAN + MIN_SPARE;
+    size_t have = (mapped_end - fresh) / PAGE_SIZE;
+
+    if (spare_end - spare >= MIN_SPARE * PAGE_SIZE)
+        return;
+    if (wanted > have / 2)
+        wanted = have / 2;
+    spare = fresh;
+    fresh += wanted * PAGE_SIZE;
+    spare_end = fresh;
+    nr_free -= wanted;
 }
 
 void page_init(uintptr_t first_free)
@@ -72,7 +79,7 @@ void page_init(uintptr_t first_free)
         mapped_end = ram_end;
     nr_free = (ram_end - fresh) / PAGE_SIZE;
     if (mapped_end < ram_end)
-        fill_spare();
+        keep_spares();
 }
 
 bool page_is_mapped(uintptr_t address, size_t len)
@@ -93,7 +100,7 @@ static bool map_until(uintptr_t end)
             return false;
         mapped_end = to;
         if (mapped_end < ram_end)
-            fill_spare();
+            keep_spares();
     }
     return true;
 }

@@ -173,7 +173,8 @@ void thread_begin(void (*fn)(void *arg), void *arg)
 /* What guest_switch pops: SSE and x87 control, R15 to R12, RBX, RBP, RIP. */
 struct first_frame {
     uint32_t mxcsr, fpu_control;
-    uint64_t r15, r14, r13, r12, rbx, rbp, rip, pad;
+    uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+    uint64_t pad[2]; /* RSP is on a 16-byte bound after the return */
 };
 
 static void prepare(struct thread *thread, uintptr_t top, void (*fn)(void *arg),

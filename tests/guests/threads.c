@@ -1,0 +1,141 @@
+/*
+ * Cooperative threads: they run in turn, wait, sleep, time out, are woken from
+ * timers, and leave nothing behind.
+ */
+#include "verdict.h"
+
+#include <pvguest/clock.h>
+#include <pvguest/page.h>
+#include <pvguest/thread.h>
+
+#include <string.h>
+
+#define MS 1000000ull
+
+static char trail[32];
+
+static void mark(char c)
+{
+    size_t len = strlen(trail);
+
+    if (len < sizeof trail - 1)
+        trail[len] = c;
+}
+
+static void in_turn(void *arg)
+{
+    for (int i = 0; i < 3; i++) {
+        mark(*(const char *)arg);
+        thread_yield();
+    }
+}
+
+static void turns(void)
+{
+    thread_start(in_turn, "a");
+    thread_start(in_turn, "b");
+    for (int i = 0; i < 5; i++)
+        thread_yield();
+    promise(strcmp(trail, "ababab") == 0, "threads take turns");
+}
+
+static struct wait_queue queue = WAIT_QUEUE_INIT;
+static unsigned nr_woken, nr_timed_out;
+
+static void waits(void *arg)
+{
+    (void)arg;
+    if (thread_wait(&queue, UINT64_MAX))
+        nr_woken++;
+}
+
+static void waits_a_while(void *arg)
+{
+    (void)arg;
+    if (!thread_wait(&queue, clock_system_ns() + 5 * MS))
+        nr_timed_out++;
+}
+
+static void waking(void)
+{
+    for (int i = 0; i < 3; i++)
+        thread_start(waits, NULL);
+    thread_yield();
+    thread_wake_one(&queue);
+    thread_yield();
+    promise(nr_woken == 1, "wake_one wakes one");
+    thread_wake_all(&queue);
+    thread_yield();
+    promise(nr_woken == 3, "wake_all wakes the others");
+}
+
+static void timing_out(void)
+{
+    uint64_t start = clock_system_ns();
+
+    for (int i = 0; i < 3; i++)
+        thread_start(waits_a_while, NULL);
+    thread_sleep(10 * MS);
+    promise(nr_timed_out == 3, "a wait ends at its deadline");
+    promise(clock_system_ns() - start >= 10 * MS, "a sleep is not too short");
+}
+
+static void wake(void *context)
+{
+    thread_wake_one(context);
+}
+
+static void woken_by_timer(void)
+{
+    struct timer timer = {0};
+
+    timer_arm(&timer, clock_system_ns() + MS, wake, &queue);
+    promise(thread_wait(&queue, UINT64_MAX), "a timer wakes a thread");
+}
+
+static void nothing(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+static void leaves_nothing(void)
+{
+    size_t before = page_nr_free();
+    unsigned nr_run = 0;
+
+    for (int i = 0; i < 500; i++) {
+        if (!thread_start(nothing, &nr_run))
+            break;
+        thread_yield();
+    }
+    thread_yield();
+    promise(nr_run == 500, "five hundred threads ran");
+    promise(page_nr_free() == before, "and left no page behind");
+}
+
+static bool runs_dry(void)
+{
+    unsigned nr = 0, nr_run = 0;
+
+    while (nr < 100000 && thread_start(nothing, &nr_run))
+        nr++;
+    while (nr_run < nr)
+        thread_yield();
+    thread_yield();
+    return nr < 100000;
+}
+
+int main(void)
+{
+    size_t before;
+
+    turns();
+    waking();
+    timing_out();
+    woken_by_timer();
+    leaves_nothing();
+    before = page_nr_free();
+    promise(runs_dry(), "thread_start fails when memory is short");
+    promise(page_nr_free() == before, "and all of it comes back");
+    return verdict();
+}
