@@ -14,6 +14,7 @@
 #include "host/backend/console.h"
 #include "host/build/image.h"
 #include "host/build/pv.h"
+#include "host/calls/calls.h"
 #include "host/engine/engine.h"
 #include "host/guest_access.h"
 #include "host/log.h"
@@ -211,11 +212,13 @@ int domain_run(struct domain *dom)
     struct vcpu *vcpu = &dom->vcpus[0];
     int rc;
 
-    clock_publish(&dom->clock, &vcpu->info->time);
+    clock_steer(&dom->clock); /* the build was long enough for a slope */
+    vcpu_publish_time(vcpu);
     clock_publish_wall(&dom->clock, dom->shared);
     vcpu_set_runstate(vcpu, RUNSTATE_running);
     rc = dom->engine->ops->run(dom);
     block_settle_all(dom);
+    console_io_flush(dom);
     console_drain(dom->console);
     return rc;
 }

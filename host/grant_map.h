@@ -46,6 +46,9 @@ int16_t grant_unmap(struct vcpu *vcpu, const struct gnttab_unmap_grant_ref *op);
 int16_t grant_unmap_and_replace(struct vcpu *vcpu,
                                 const struct gnttab_unmap_and_replace *op);
 
+/* One element of GNTTABOP_copy: the status. */
+int16_t grant_copy(struct domain *dom, const struct gnttab_copy *op);
+
 /* One more frame for the domain's own table: 0, -ENOSPC or -ENOMEM. */
 int grants_grow(struct domain *dom);
 

@@ -65,6 +65,12 @@ long call_update_va_mapping(void *opaque, const uint64_t *args);
 long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args);
 long call_mmu_update(void *opaque, const uint64_t *args);
 
+/*
+ * May the caller map or pin frames of (domid)? 0 for its own; -EPERM for
+ * others that exist, -ESRCH for those that do not.
+ */
+int mmu_check_owner(const struct domain *dom, domid_t domid);
+
 /* mmuext.c */
 long call_mmuext_op(void *opaque, const uint64_t *args);
 
@@ -76,7 +82,6 @@ long call_grant_table_op(void *opaque, const uint64_t *args);
 
 /* physdev.c */
 long call_physdev_op(void *opaque, const uint64_t *args);
-long call_physdev_op_compat(void *opaque, const uint64_t *args);
 
 /* multicall.c */
 long call_multicall(void *opaque, const uint64_t *args);

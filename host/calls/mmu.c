@@ -11,11 +11,7 @@
 /* Entries served before the others get their turn. */
 #define PER_TURN 512
 
-/*
- * Whose frames shall be mapped? Only the own ones can be: 0 for them, else
- * the error for a present entry.
- */
-static int check_owner(const struct domain *dom, domid_t domid)
+int mmu_check_owner(const struct domain *dom, domid_t domid)
 {
     if (domid_is_self(dom, domid))
         return 0;
@@ -25,7 +21,7 @@ static int check_owner(const struct domain *dom, domid_t domid)
 }
 
 /* UVMF_*: the tables changed already, now what was translated by them. */
-static int flush(struct vcpu *vcpu, uint64_t va, uint64_t flags)
+static int flush(struct vcpu *vcpu, uint64_t flags)
 {
     uint64_t mask_va = flags & ~(UVMF_FLUSHTYPE_MASK | UVMF_ALL);
     uint8_t mask = 1;
@@ -37,29 +33,23 @@ static int flush(struct vcpu *vcpu, uint64_t va, uint64_t flags)
         return -EFAULT;
     if (!(mask & 1))
         return 0; /* not us, and there is nobody else */
-    switch (flags & UVMF_FLUSHTYPE_MASK) {
-    case UVMF_TLB_FLUSH:
+    /* UVMF_INVLPG: the change of the entry told the engine already */
+    if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH)
         tell_invalidate_all(vcpu);
-        return 0;
-    case UVMF_INVLPG:
-        tell_invalidate(vcpu, va & ~(uint64_t)(PAGE_SIZE - 1), 1);
-        return 0;
-    default:
-        return 0;
-    }
+    return 0;
 }
 
 long call_update_va_mapping(void *opaque, const uint64_t *args)
 {
     int rc = pagetable_write_at(opaque, args[0], args[1]);
 
-    return rc ? rc : flush(opaque, args[0], args[2]);
+    return rc ? rc : flush(opaque, args[2]);
 }
 
 long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args)
 {
     struct vcpu *vcpu = opaque;
-    int rc = check_owner(vcpu->domain, (domid_t)args[3]);
+    int rc = mmu_check_owner(vcpu->domain, (domid_t)args[3]);
 
     return rc ? rc : call_update_va_mapping(opaque, args);
 }
@@ -101,7 +91,7 @@ static int check_table_owner(const struct domain *dom, uint32_t foreigndom)
 {
     uint32_t owner = foreigndom >> 16;
 
-    return owner ? check_owner(dom, (domid_t)(owner - 1)) : 0;
+    return owner ? mmu_check_owner(dom, (domid_t)(owner - 1)) : 0;
 }
 
 long call_mmu_update(void *opaque, const uint64_t *args)
@@ -111,7 +101,7 @@ long call_mmu_update(void *opaque, const uint64_t *args)
     uint32_t count = (uint32_t)args[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
     uint32_t foreigndom = (uint32_t)args[3];
     int rc = check_table_owner(dom, foreigndom);
-    int owner = check_owner(dom, (domid_t)foreigndom);
+    int owner = mmu_check_owner(dom, (domid_t)foreigndom);
 
     if (rc)
         return rc;

@@ -1,0 +1,357 @@
+/* memory_op: reservations and maps. (xen/memory.h) */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/memory.h>
+
+#include "host/calls/calls.h"
+#include "host/domain.h"
+
+/* The low bits of the command; the rest says how far an earlier try came. */
+#define CMD_BITS 6
+#define CMD_MASK ((UINT64_C(1) << CMD_BITS) - 1)
+
+#define MAX_ORDER 9 /* for a domain without devices */
+
+/* Extents served before the others get their turn. */
+#define PER_TURN 256
+
+#define E820_RAM 1
+
+struct e820_entry {
+    uint64_t addr, size;
+    uint32_t type;
+} __attribute__((packed));
+
+/* A frame the guest has now and may give away. */
+static struct frame *own_ram(struct domain *dom, mfn_t mfn)
+{
+    struct frame *frame = memory_record(&dom->mem, mfn);
+
+    if (!frame || frame->state != FRAME_RAM || frame->given_back)
+        return NULL;
+    return frame;
+}
+
+/*
+ * Frames given back while mapped, pinned or borrowed leave when the last
+ * reference has gone; looked for when somebody asks for memory or counts it.
+ */
+static void release_given_back(struct domain *dom)
+{
+    struct memory *mem = &dom->mem;
+
+    for (size_t i = 0; mem->nr_given_back && i < mem->nr_frames; i++) {
+        if (!mem->frames[i].given_back)
+            continue;
+        mem->frames[i].given_back = false;
+        if (memory_release(mem, memory_mfn(mem, i)))
+            mem->frames[i].given_back = true;
+        else
+            mem->nr_given_back--;
+    }
+}
+
+/* (mfn) is the guest's own. */
+static void give_back(struct domain *dom, mfn_t mfn)
+{
+    if (memory_release(&dom->mem, mfn) == 0)
+        return;
+    memory_record(&dom->mem, mfn)->given_back = true;
+    dom->mem.nr_given_back++;
+    memory_set_pfn(&dom->mem, mfn, INVALID_PFN);
+}
+
+/* One entry of the guest's list of extents. */
+static struct guest_addr extent(const struct xen_memory_reservation *res,
+                                uint64_t index)
+{
+    uint64_t list = (uint64_t)res->extent_start.p;
+
+    return guest_addr(list + index * sizeof(xen_pfn_t));
+}
+
+/* An extent of one page. Larger ones would have to be contiguous: none is. */
+static int populate_one(struct vcpu *vcpu,
+                        const struct xen_memory_reservation *res,
+                        uint64_t index)
+{
+    struct memory *mem = &vcpu->domain->mem;
+    pfn_t pfn;
+    mfn_t mfn;
+
+    if (res->extent_order > 0)
+        return -ENOMEM;
+    if (guest_read(vcpu, extent(res, index), &pfn, sizeof pfn))
+        return -EFAULT;
+    if (memory_populate(mem, pfn, &mfn))
+        return -ENOMEM;
+    if (guest_write(vcpu, extent(res, index), &mfn, sizeof mfn)) {
+        memory_release(mem, mfn);
+        return -EFAULT;
+    }
+    return 0;
+}
+
+/* The old form: the guest gives the page a pfn later, by mmu_update. */
+static int increase_one(struct vcpu *vcpu,
+                        const struct xen_memory_reservation *res,
+                        uint64_t index)
+{
+    struct memory *mem = &vcpu->domain->mem;
+    mfn_t mfn;
+
+    if (res->extent_order > 0)
+        return -ENOMEM;
+    if (memory_populate(mem, INVALID_PFN, &mfn))
+        return -ENOMEM;
+    if (res->extent_start.p &&
+        guest_write(vcpu, extent(res, index), &mfn, sizeof mfn)) {
+        memory_release(mem, mfn);
+        return -EFAULT;
+    }
+    return 0;
+}
+
+static int decrease_one(struct vcpu *vcpu,
+                        const struct xen_memory_reservation *res,
+                        uint64_t index)
+{
+    struct domain *dom = vcpu->domain;
+    mfn_t mfn, nr = UINT64_C(1) << res->extent_order;
+
+    if (guest_read(vcpu, extent(res, index), &mfn, sizeof mfn))
+        return -EFAULT;
+    for (mfn_t i = 0; i < nr; i++)
+        if (!own_ram(dom, mfn + i))
+            return -EINVAL;
+    for (mfn_t i = 0; i < nr; i++)
+        give_back(dom, mfn + i);
+    return 0;
+}
+
+/* The answer is how many extents were done, whatever stopped it. */
+static long change_reservation(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
+{
+    struct domain *dom = vcpu->domain;
+    struct xen_memory_reservation res;
+    uint64_t done = cmd >> CMD_BITS;
+
+    if (guest_read(vcpu, guest_addr(arg), &res, sizeof res) ||
+        res.extent_order > MAX_ORDER || !domid_is_self(dom, res.domid) ||
+        res.nr_extents > INT64_MAX >> CMD_BITS)
+        return (long)done;
+    release_given_back(dom);
+    while (done < res.nr_extents) {
+        int rc;
+
+        if ((cmd & CMD_MASK) == XENMEM_populate_physmap)
+            rc = populate_one(vcpu, &res, done);
+        else if ((cmd & CMD_MASK) == XENMEM_increase_reservation)
+            rc = increase_one(vcpu, &res, done);
+        else
+            rc = decrease_one(vcpu, &res, done);
+        if (rc)
+            break;
+        done++;
+        if (done % PER_TURN == 0 && !call_breathe(vcpu))
+            break;
+    }
+    return (long)done;
+}
+
+/* May the page leave at once: nobody maps or uses it? */
+static bool is_free_to_go(struct domain *dom, mfn_t mfn)
+{
+    const struct frame *frame = own_ram(dom, mfn);
+
+    return frame && !frame->uses && !frame->refs && !frame->pinned;
+}
+
+/* One page for another, which becomes the out list's entry (index). */
+static int exchange_page(struct vcpu *vcpu, mfn_t old,
+                         const struct xen_memory_reservation *out,
+                         uint64_t index)
+{
+    struct memory *mem = &vcpu->domain->mem;
+    pfn_t pfn;
+    mfn_t mfn;
+
+    if (guest_read(vcpu, extent(out, index), &pfn, sizeof pfn))
+        return -EFAULT;
+    if (memory_release(mem, old))
+        return -EINVAL;
+    if (memory_populate(mem, pfn, &mfn))
+        return -ENOMEM;
+    return guest_write(vcpu, extent(out, index), &mfn, sizeof mfn);
+}
+
+static int exchange_extent(struct vcpu *vcpu,
+                           const struct xen_memory_exchange *op, uint64_t index)
+{
+    uint64_t nr = UINT64_C(1) << op->in.extent_order;
+    mfn_t mfn;
+
+    if (guest_read(vcpu, extent(&op->in, index), &mfn, sizeof mfn))
+        return -EFAULT;
+    for (uint64_t i = 0; i < nr; i++)
+        if (!is_free_to_go(vcpu->domain, mfn + i))
+            return -EINVAL;
+    for (uint64_t i = 0; i < nr; i++) {
+        int rc = exchange_page(vcpu, mfn + i, &op->out, index * nr + i);
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_exchange(const struct domain *dom,
+                          const struct xen_memory_exchange *op)
+{
+    if (op->nr_exchanged > op->in.nr_extents ||
+        op->in.nr_extents > INT64_MAX >> MAX_ORDER ||
+        op->out.nr_extents > INT64_MAX >> MAX_ORDER)
+        return -EINVAL;
+    if (op->in.extent_order > MAX_ORDER || op->out.extent_order > MAX_ORDER)
+        return -EPERM;
+    if (op->in.nr_extents << op->in.extent_order != op->out.nr_extents
+                                                        << op->out.extent_order)
+        return -EINVAL;
+    if (op->in.domid != op->out.domid)
+        return -EINVAL;
+    if (!domid_is_self(dom, op->in.domid))
+        return op->in.domid == BACKEND_ID ? -EPERM : -ESRCH;
+    return op->out.extent_order > 0 ? -ENOMEM : 0; /* none is contiguous */
+}
+
+static long exchange(struct vcpu *vcpu, uint64_t arg)
+{
+    struct xen_memory_exchange op;
+    uint64_t at = arg + offsetof(struct xen_memory_exchange, nr_exchanged);
+    long rc;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    rc = check_exchange(vcpu->domain, &op);
+    if (rc)
+        return rc;
+    while (op.nr_exchanged < op.in.nr_extents) {
+        rc = exchange_extent(vcpu, &op, op.nr_exchanged);
+        if (rc)
+            break;
+        op.nr_exchanged++;
+        if (op.nr_exchanged % PER_TURN == 0 && !call_breathe(vcpu))
+            break;
+    }
+    if (guest_write(vcpu, guest_addr(at), &op.nr_exchanged,
+                    sizeof op.nr_exchanged))
+        return -EFAULT;
+    return rc;
+}
+
+static long ask_reservation(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
+{
+    struct domain *dom = vcpu->domain;
+    struct xen_memory_domain op;
+    uint64_t max_pfn = dom->shared->arch.max_pfn; /* the guest's own word */
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    if (!domid_is_self(dom, op.domid))
+        return op.domid == BACKEND_ID ? -EPERM : -ESRCH;
+    switch (cmd) {
+    case XENMEM_current_reservation:
+        release_given_back(dom);
+        return (long)dom->mem.nr_ram;
+    case XENMEM_maximum_reservation:
+        return (long)dom->mem.max_ram;
+    default:
+        return max_pfn ? (long)(max_pfn - 1) : 0;
+    }
+}
+
+/* One piece of RAM, from 0 to all that the domain may have. */
+static long memory_map(struct vcpu *vcpu, uint64_t arg)
+{
+    const struct e820_entry all = {
+        .addr = 0,
+        .size = (uint64_t)vcpu->domain->mem.max_ram << PAGE_SHIFT,
+        .type = E820_RAM,
+    };
+    struct xen_memory_map map;
+
+    if (guest_read(vcpu, guest_addr(arg), &map, sizeof map))
+        return -EFAULT;
+    if (map.nr_entries > 1)
+        map.nr_entries = 1;
+    if (guest_write(vcpu, guest_addr((uint64_t)map.buffer.p), &all,
+                    map.nr_entries * sizeof all))
+        return -EFAULT;
+    return guest_write(vcpu, guest_addr(arg), &map, sizeof map);
+}
+
+static mfn_t max_mfn(const struct memory *mem)
+{
+    return mem->first_mfn + mem->nr_frames - 1;
+}
+
+static long machphys_mapping(struct vcpu *vcpu, uint64_t arg)
+{
+    const struct domain *dom = vcpu->domain;
+    const struct xen_machphys_mapping mapping = {
+        .v_start = dom->m2p_va,
+        .v_end = dom->m2p_va + dom->mem.m2p_size,
+        .max_mfn = max_mfn(&dom->mem),
+    };
+
+    if (!dom->m2p_va)
+        return -ENOSYS; /* this engine shows the guest none */
+    return guest_write(vcpu, guest_addr(arg), &mapping, sizeof mapping);
+}
+
+long call_memory_op(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    uint64_t cmd = args[0] & CMD_MASK, arg = args[1];
+    bool resumed = args[0] & ~CMD_MASK;
+
+    switch (cmd) {
+    case XENMEM_increase_reservation:
+    case XENMEM_decrease_reservation:
+    case XENMEM_populate_physmap:
+        return change_reservation(vcpu, (uint32_t)args[0], arg);
+    default:
+        break;
+    }
+    if (resumed)
+        return -EINVAL;
+    switch (cmd) {
+    case XENMEM_exchange:
+        return exchange(vcpu, arg);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+    case XENMEM_maximum_gpfn:
+        return ask_reservation(vcpu, cmd, arg);
+    case XENMEM_maximum_ram_page:
+        return (long)max_mfn(&vcpu->domain->mem);
+    case XENMEM_memory_map:
+        return memory_map(vcpu, arg);
+    case XENMEM_machphys_mapping:
+        return machphys_mapping(vcpu, arg);
+    case XENMEM_add_to_physmap:
+    case XENMEM_add_to_physmap_batch:
+    case XENMEM_remove_from_physmap:
+        return -EACCES; /* for domains whose physical map is ours */
+    case XENMEM_machine_memory_map:
+    case XENMEM_set_memory_map:
+    case XENMEM_set_pod_target:
+    case XENMEM_get_pod_target:
+        return -EPERM;
+    case XENMEM_get_vnumainfo:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,151 @@
+/* mmuext_op: whole tables, flushes, pages. (xen/xen.h) */
+#include <errno.h>
+#include <string.h>
+
+#include "host/calls/calls.h"
+#include "host/domain.h"
+#include "host/engine/tell.h"
+#include "host/pagetable.h"
+
+#define MMU_UPDATE_PREEMPTED (1u << 31)
+
+#define LDT_MAX_ENTRIES 8192
+
+/* Operations served before the others get their turn. */
+#define PER_TURN 64
+
+static long invalidate_page(struct vcpu *vcpu, uint64_t va)
+{
+    if (va_is_guest(va))
+        tell_invalidate(vcpu, va & ~(uint64_t)(PAGE_SIZE - 1), 1);
+    return 0;
+}
+
+static long invalidate_all(struct vcpu *vcpu)
+{
+    tell_invalidate_all(vcpu);
+    return 0;
+}
+
+/* Does the mask name vCPU 0, all there is? -EFAULT if it cannot be read. */
+static int is_meant(struct vcpu *vcpu, uint64_t mask_va)
+{
+    uint8_t mask;
+
+    if (guest_read(vcpu, guest_addr(mask_va), &mask, sizeof mask))
+        return -EFAULT;
+    return mask & 1;
+}
+
+static long flush_multi(struct vcpu *vcpu, const struct mmuext_op *op)
+{
+    int meant = is_meant(vcpu, (uint64_t)op->arg2.vcpumask.p);
+
+    if (meant <= 0)
+        return meant;
+    return op->cmd == MMUEXT_TLB_FLUSH_MULTI
+               ? invalidate_all(vcpu)
+               : invalidate_page(vcpu, op->arg1.linear_addr);
+}
+
+/*
+ * No engine loads a guest's local descriptors; they are kept, and a guest that
+ * loads a selector of them gets its fault.
+ */
+static long set_ldt(struct vcpu *vcpu, const struct mmuext_op *op)
+{
+    uint64_t base = op->arg1.linear_addr;
+
+    if (op->arg2.nr_ents > LDT_MAX_ENTRIES || base % PAGE_SIZE ||
+        !va_is_guest(base))
+        return -EINVAL;
+    vcpu->ldt_base = op->arg2.nr_ents ? base : 0;
+    vcpu->nr_ldt_entries = op->arg2.nr_ents;
+    return 0;
+}
+
+static long clear_page(struct domain *dom, mfn_t mfn)
+{
+    if (!frame_is_writable(dom, mfn) || !memory_frame(&dom->mem, mfn))
+        return -EINVAL;
+    memset(memory_frame(&dom->mem, mfn), 0, PAGE_SIZE);
+    return 0;
+}
+
+static long copy_page(struct domain *dom, mfn_t to, mfn_t from)
+{
+    const void *source = memory_frame(&dom->mem, from);
+
+    if (!source || !frame_is_writable(dom, to) || !memory_frame(&dom->mem, to))
+        return -EINVAL;
+    memmove(memory_frame(&dom->mem, to), source, PAGE_SIZE);
+    return 0;
+}
+
+static long serve_one(struct vcpu *vcpu, const struct mmuext_op *op)
+{
+    switch (op->cmd) {
+    case MMUEXT_PIN_L1_TABLE:
+    case MMUEXT_PIN_L2_TABLE:
+    case MMUEXT_PIN_L3_TABLE:
+    case MMUEXT_PIN_L4_TABLE:
+        return pagetable_pin(vcpu, op->arg1.mfn,
+                             op->cmd - MMUEXT_PIN_L1_TABLE + 1);
+    case MMUEXT_UNPIN_TABLE:
+        return pagetable_unpin(vcpu, op->arg1.mfn);
+    case MMUEXT_NEW_BASEPTR:
+        return pagetable_set_base(vcpu, op->arg1.mfn);
+    case MMUEXT_NEW_USER_BASEPTR:
+        return pagetable_set_user_base(vcpu, op->arg1.mfn);
+    case MMUEXT_TLB_FLUSH_LOCAL:
+    case MMUEXT_TLB_FLUSH_ALL:
+        return invalidate_all(vcpu);
+    case MMUEXT_INVLPG_LOCAL:
+    case MMUEXT_INVLPG_ALL:
+        return invalidate_page(vcpu, op->arg1.linear_addr);
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_MULTI:
+        return flush_multi(vcpu, op);
+    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+        return -EACCES; /* without a device there is nothing to flush for */
+    case MMUEXT_SET_LDT:
+        return set_ldt(vcpu, op);
+    case MMUEXT_CLEAR_PAGE:
+        return clear_page(vcpu->domain, op->arg1.mfn);
+    case MMUEXT_COPY_PAGE:
+        return copy_page(vcpu->domain, op->arg1.mfn, op->arg2.src_mfn);
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
+}
+
+long call_mmuext_op(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    uint32_t count = (uint32_t)args[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
+    long rc = mmu_check_owner(vcpu->domain, (domid_t)args[3]);
+
+    if (rc)
+        return rc;
+    while (done < count) {
+        struct guest_addr from =
+            guest_addr(args[0] + done * sizeof(struct mmuext_op));
+        struct mmuext_op op;
+
+        rc = guest_read(vcpu, from, &op, sizeof op);
+        if (!rc)
+            rc = serve_one(vcpu, &op);
+        if (rc)
+            break;
+        done++;
+        if (done % PER_TURN == 0 && !call_breathe(vcpu))
+            break;
+    }
+    if (args[2] && guest_write(vcpu, guest_addr(args[2]), &done, sizeof done))
+        return -EFAULT;
+    return rc;
+}

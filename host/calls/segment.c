@@ -1,0 +1,139 @@
+/*
+ * Segments: bases, and descriptor tables. The flat selectors of the ABI work
+ * on every engine; whether a guest's own descriptors can be loaded is the
+ * engine's affair, the host keeps and checks them.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "host/calls/calls.h"
+#include "host/domain.h"
+#include "host/engine/tell.h"
+#include "host/log.h"
+#include "host/pagetable.h"
+
+#define ENTRIES_PER_PAGE 512
+#define GDT_MAX_ENTRIES  (VCPU_GDT_FRAMES * ENTRIES_PER_PAGE)
+
+#define RPL_MASK 3
+
+/* A descriptor as one 64-bit word. */
+#define DESC_TYPE(desc) ((desc) >> 40 & 0xf)
+#define DESC_S          (UINT64_C(1) << 44) /* code or data */
+#define DESC_DPL3       (UINT64_C(3) << 45)
+#define DESC_PRESENT    (UINT64_C(1) << 47)
+
+#define TYPE_SECOND_HALF 0x0 /* of a call gate */
+#define TYPE_CALL_GATE   0xc
+
+long call_set_segment_base(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    uint64_t base = args[1];
+
+    if (args[0] != SEGBASE_GS_USER_SEL &&
+        (uint64_t)((int64_t)(base << 16) >> 16) != base)
+        return -EINVAL;
+    switch ((uint32_t)args[0]) {
+    case SEGBASE_FS:
+        vcpu->fs_base = base;
+        break;
+    case SEGBASE_GS_USER:
+        vcpu->gs_base_user = base;
+        break;
+    case SEGBASE_GS_KERNEL:
+        vcpu->gs_base = base;
+        break;
+    case SEGBASE_GS_USER_SEL:
+        vcpu->gs_user_sel = (uint16_t)(base | RPL_MASK);
+        break;
+    default:
+        return -EINVAL;
+    }
+    tell_set_bases(vcpu);
+    return 0;
+}
+
+/* Is it one a guest may have? Code and data get DPL 3, where guests run. */
+static bool accept(uint64_t *desc)
+{
+    if (!(*desc & DESC_PRESENT))
+        return true;
+    if (*desc & DESC_S) {
+        *desc |= DESC_DPL3;
+        return true;
+    }
+    return DESC_TYPE(*desc) == TYPE_SECOND_HALF ||
+           DESC_TYPE(*desc) == TYPE_CALL_GATE;
+}
+
+/* One more use of (mfn) as descriptors, checked when it is the first. */
+static bool take_descriptors(struct domain *dom, mfn_t mfn)
+{
+    const struct frame *frame = memory_record(&dom->mem, mfn);
+    uint64_t *table = memory_frame(&dom->mem, mfn);
+
+    if (!frame || frame->state != FRAME_RAM ||
+        !frame_take_type(dom, mfn, TYPE_DESC))
+        return false;
+    for (unsigned i = 0; frame->uses == 1 && i < ENTRIES_PER_PAGE; i++) {
+        if (accept(&table[i]))
+            continue;
+        frame_put_type(dom, mfn, TYPE_DESC);
+        return false;
+    }
+    return true;
+}
+
+static void put_gdt(struct domain *dom, const mfn_t *frames, unsigned nr)
+{
+    while (nr > 0)
+        frame_put_type(dom, frames[--nr], TYPE_DESC);
+}
+
+static unsigned gdt_pages(unsigned nr_entries)
+{
+    return (nr_entries + ENTRIES_PER_PAGE - 1) / ENTRIES_PER_PAGE;
+}
+
+long call_set_gdt(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    uint32_t nr_entries = (uint32_t)args[1];
+    unsigned nr = gdt_pages(nr_entries);
+    mfn_t frames[VCPU_GDT_FRAMES];
+
+    if (nr_entries > GDT_MAX_ENTRIES)
+        return -EINVAL;
+    if (guest_read(vcpu, guest_addr(args[0]), frames, nr * sizeof *frames))
+        return -EFAULT;
+    for (unsigned i = 0; i < nr; i++) {
+        if (take_descriptors(vcpu->domain, frames[i]))
+            continue;
+        put_gdt(vcpu->domain, frames, i);
+        return -EINVAL;
+    }
+    put_gdt(vcpu->domain, vcpu->gdt, gdt_pages(vcpu->nr_gdt_entries));
+    memcpy(vcpu->gdt, frames, nr * sizeof *frames);
+    vcpu->nr_gdt_entries = nr_entries;
+    return 0;
+}
+
+long call_update_descriptor(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    struct domain *dom = vcpu->domain;
+    maddr_t maddr = args[0];
+    uint64_t desc = args[1];
+    const struct frame *frame = memory_record(&dom->mem, maddr >> PAGE_SHIFT);
+    uint8_t *bytes = memory_frame(&dom->mem, maddr >> PAGE_SHIFT);
+
+    if (maddr % sizeof desc || !accept(&desc) || !frame || !bytes)
+        return -EINVAL;
+    if (!frame_is_writable(dom, maddr >> PAGE_SHIFT) &&
+        frame->type != TYPE_DESC)
+        return -EINVAL;
+    __atomic_store_n((uint64_t *)(void *)(bytes + maddr % PAGE_SIZE), desc,
+                     __ATOMIC_RELAXED);
+    return 0;
+}
