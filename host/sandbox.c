@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "host/log.h"
@@ -103,8 +102,6 @@ static int allow_punching(scmp_filter_ctx filter, int memfd)
 int sandbox_enter(const struct sandbox *sandbox,
                   const struct sandbox_engine *engine, int memfd)
 {
-    /* No descriptor can be made, whatever else should go wrong. */
-    const struct rlimit none = {0, 0};
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
     const char *step = "make the filter";
     int rc = -ENOMEM;
@@ -122,16 +119,13 @@ int sandbox_enter(const struct sandbox *sandbox,
     if (rc)
         goto fail;
 
-    step = "limit descriptors and core dumps";
-    rc = -1;
-    if (setrlimit(RLIMIT_NOFILE, &none) || setrlimit(RLIMIT_CORE, &none))
-        goto fail_errno;
-
     step = "turn on syscall user dispatch";
     if (engine->dispatch_below &&
         prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
-              engine->dispatch_below, TASK_TOP - engine->dispatch_below, NULL))
-        goto fail_errno;
+              engine->dispatch_below, TASK_TOP - engine->dispatch_below, NULL)) {
+        rc = -errno;
+        goto fail;
+    }
 
     step = "load the filter";
     rc = seccomp_load(filter);
@@ -140,8 +134,6 @@ int sandbox_enter(const struct sandbox *sandbox,
     seccomp_release(filter);
     return 0;
 
-fail_errno:
-    rc = -errno;
 fail:
     log_error("cannot enter the sandbox: could not %s (error %d); see "
               "'paravane doctor'",
