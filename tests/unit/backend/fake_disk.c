@@ -1,0 +1,178 @@
+#include "fake_disk.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/backend/block.h"
+
+#define SECTOR 512
+
+char disk_path[64];
+int disk_fd;
+struct disk_config *disk = &fake_config.disks[0];
+struct ring_front disk_ring;
+
+/* The frontend sees its ring in one piece; we have it in pages. */
+static uint8_t *ring_image;
+static unsigned nr_ring_pages;
+static void *ring_pages[16];
+static grant_ref_t ring_refs[16];
+
+uint8_t disk_byte(uint64_t sector)
+{
+    return (uint8_t)(sector * 7 + sector / 256 + 1);
+}
+
+void disk_make(void)
+{
+    uint8_t sector[SECTOR];
+
+    strcpy(disk_path, "/tmp/paravane-disk-XXXXXX");
+    disk_fd = mkstemp(disk_path);
+    cr_assert_geq(disk_fd, 0);
+    for (unsigned i = 0; i < DISK_SECTORS; i++) {
+        memset(sector, disk_byte(i), SECTOR);
+        cr_assert_eq(write(disk_fd, sector, SECTOR), SECTOR);
+    }
+    *disk = (struct disk_config){.target = disk_path, .vdev = "xvda"};
+    disk->virtual_device = 51712;
+    disk->discard = true;
+    fake_config.nr_disks = 1;
+    fake_domain_create(false);
+}
+
+void disk_open(void)
+{
+    cr_assert_eq(block_create_all(&fake_dom), 0);
+    cr_assert(fake_is_open);
+}
+
+static void publish_ring(unsigned order)
+{
+    char key[32], value[32];
+
+    nr_ring_pages = 1u << order;
+    for (unsigned i = 0; i < nr_ring_pages; i++) {
+        ring_pages[i] = fake_page(2 * i);
+        ring_refs[i] = fake_grant(2 * i, false);
+        snprintf(key, sizeof key, order ? "ring-ref%u" : "ring-ref", i);
+        snprintf(value, sizeof value, "%u", ring_refs[i]);
+        fake_front_key(key, value);
+    }
+    snprintf(value, sizeof value, "%u", order);
+    fake_front_key("ring-page-order", order ? value : NULL);
+    snprintf(value, sizeof value, "%u", FAKE_PORT);
+    fake_front_key("event-channel", value);
+    fake_front_key("protocol", "x86_64-abi");
+}
+
+/* The host's pages are the truth; the image is a window onto them. */
+static void copy_in(void)
+{
+    for (unsigned i = 0; i < nr_ring_pages; i++)
+        memcpy(ring_image + i * PAGE_SIZE, ring_pages[i], PAGE_SIZE);
+}
+
+static void copy_out(void)
+{
+    for (unsigned i = 0; i < nr_ring_pages; i++)
+        memcpy(ring_pages[i], ring_image + i * PAGE_SIZE, PAGE_SIZE);
+}
+
+int disk_connect(unsigned order)
+{
+    publish_ring(order);
+    if (order) {
+        ring_image = calloc(nr_ring_pages, PAGE_SIZE);
+    } else {
+        ring_image = ring_pages[0];
+    }
+    ring_front_init(&disk_ring, ring_image, nr_ring_pages * PAGE_SIZE,
+                    sizeof(struct blkif_request));
+    if (order)
+        copy_out();
+    return fake_connect();
+}
+
+void disk_attach(void)
+{
+    disk_make();
+    disk_open();
+    cr_assert_eq(disk_connect(0), 0);
+}
+
+void disk_detach(void)
+{
+    block_destroy_all(&fake_dom);
+    for (unsigned i = 0; i < nr_ring_pages; i++)
+        cr_expect_eq(grant_withdraw(&fake_offers, ring_refs[i]), 0);
+    if (nr_ring_pages > 1)
+        free(ring_image);
+    nr_ring_pages = 0;
+    fake_domain_destroy();
+    close(disk_fd);
+    unlink(disk_path);
+}
+
+struct blkif_request disk_request(uint8_t operation, uint64_t sector,
+                                  const grant_ref_t *refs, unsigned nr)
+{
+    static uint64_t next_id = 0x1234567800000001;
+    struct blkif_request req;
+
+    memset(&req, 0, sizeof req);
+    req.operation = operation;
+    req.nr_segments = (uint8_t)nr;
+    req.id = next_id++;
+    req.sector_number = sector;
+    for (unsigned i = 0; i < nr && i < BLKIF_MAX_SEGMENTS_PER_REQUEST; i++)
+        req.seg[i] = (struct blkif_request_segment){
+            .gref = refs[i], .first_sect = 0, .last_sect = 7};
+    return req;
+}
+
+void disk_put(const void *request)
+{
+    cr_assert(
+        ring_front_put(&disk_ring, request, sizeof(struct blkif_request)));
+}
+
+void disk_publish(void)
+{
+    bool wake = ring_front_publish(&disk_ring);
+
+    if (nr_ring_pages > 1)
+        copy_out();
+    if (wake)
+        fake_notify();
+    if (nr_ring_pages > 1)
+        copy_in();
+}
+
+int disk_answer(uint64_t id)
+{
+    struct blkif_response rsp;
+
+    while (!ring_front_take(&disk_ring, &rsp, sizeof rsp)) {
+        cr_assert(ring_front_may_sleep(&disk_ring));
+        if (nr_ring_pages > 1)
+            copy_out();
+        fake_sleep();
+        if (nr_ring_pages > 1)
+            copy_in();
+    }
+    cr_expect_eq(rsp.id, id);
+    return rsp.status;
+}
+
+int disk_do(const void *request)
+{
+    const struct blkif_request *req = request;
+
+    disk_put(request);
+    disk_publish();
+    return disk_answer(req->id);
+}
