@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,22 +161,73 @@ static int set_by_name(struct parser *p, const char *name, const char *value)
                   name);
 }
 
-/* 1 if (word) is a flag, 0 if not. */
-static int set_flag(struct parser *p, const char *word)
+static const struct {
+    const char *name;
+    size_t field; /* of struct disk_config, a bool */
+    bool value;
+} flags[] = {
+    {"cdrom", offsetof(struct disk_config, cdrom), true},
+    {"discard", offsetof(struct disk_config, discard), true},
+    {"no-discard", offsetof(struct disk_config, discard), false},
+    {"direct-io-safe", offsetof(struct disk_config, direct_io_safe), true},
+    {"removable", offsetof(struct disk_config, removable), true},
+};
+
+#define NR_FLAGS (sizeof flags / sizeof *flags)
+
+/* The flag that (word) is up to (len); NR_FLAGS if it is none. */
+static size_t find_flag(const char *word, size_t len)
 {
-    if (!strcmp(word, "cdrom"))
-        p->disk->cdrom = true;
-    else if (!strcmp(word, "discard"))
-        p->disk->discard = true;
-    else if (!strcmp(word, "no-discard"))
-        p->disk->discard = false;
-    else if (!strcmp(word, "direct-io-safe"))
-        p->disk->direct_io_safe = true;
-    else if (!strcmp(word, "removable"))
-        p->disk->removable = true;
-    else
-        return 0;
-    return 1;
+    size_t i = 0;
+
+    while (i < NR_FLAGS && (strlen(flags[i].name) != len ||
+                            strncmp(word, flags[i].name, len) != 0))
+        i++;
+    return i;
+}
+
+/* Is (word), up to (len), a parameter that says its own name? */
+static bool names_itself(const char *word, size_t len)
+{
+    for (size_t key = 0; key < NR_KEYS; key++) {
+        const size_t name = strlen(keys[key].name);
+
+        if (len > name && word[name] == '=' &&
+            !strncmp(word, keys[key].name, name))
+            return true;
+    }
+    return find_flag(word, len) < NR_FLAGS;
+}
+
+/* Is all of (rest) made of parameters that say their names? */
+static bool only_named(const char *rest)
+{
+    for (;;) {
+        const size_t len = strcspn(rest, ",");
+
+        if (!names_itself(rest, len))
+            return false;
+        if (!rest[len])
+            return true;
+        rest += len + 1;
+    }
+}
+
+/*
+ * A target given by name may have commas, as xl allows when it comes last. It
+ * need not come last here: it ends where only named parameters follow.
+ * Returns those, or NULL.
+ */
+static char *cut_target(char *target)
+{
+    for (char *comma = strchr(target, ','); comma;
+         comma = strchr(comma + 1, ',')) {
+        if (!only_named(comma + 1))
+            continue;
+        *comma = '\0';
+        return comma + 1;
+    }
+    return NULL;
 }
 
 /* An empty positional parameter means its default. */
@@ -191,13 +243,18 @@ static int set_positional(struct parser *p, size_t *position, const char *word)
 static int parse_word(struct parser *p, size_t *position, char *word)
 {
     char *value = strchr(word, '=');
+    size_t flag;
 
     if (value) {
         *value = '\0';
         return set_by_name(p, word, value + 1);
     }
-    if (set_flag(p, word))
+    flag = find_flag(word, strlen(word));
+    if (flag < NR_FLAGS) {
+        memcpy((char *)p->disk + flags[flag].field, &flags[flag].value,
+               sizeof flags[flag].value);
         return 0;
+    }
     return set_positional(p, position, word);
 }
 
@@ -211,9 +268,14 @@ static int parse_words(struct parser *p, char *rest)
 
         while (isspace((unsigned char)*rest))
             rest++;
-        /* the last one: its value may have commas and blanks */
-        if (!strncmp(rest, "target=", strlen("target=")))
-            return set_key(p, KEY_TARGET, rest + strlen("target="));
+        if (!strncmp(rest, "target=", strlen("target="))) {
+            word = rest + strlen("target=");
+            rest = cut_target(word);
+            rc = set_key(p, KEY_TARGET, word);
+            if (rc)
+                return rc;
+            continue;
+        }
         word = strsep(&rest, ",");
         if (!rest && !*word && position > 0)
             return 0; /* a comma at the end */
