@@ -1,7 +1,9 @@
 /* paravane run */
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "host/backend/console.h"
 #include "host/cli/cli.h"
@@ -60,11 +62,22 @@ static int check_engine(const struct domain_config *config)
     return STATUS_HOST_TROUBLE;
 }
 
+/*
+ * Whatever the caller left open is not this domain's: a guest that takes over
+ * the process must find nothing. (Kernels without the call are too old for
+ * any engine.)
+ */
+static void close_foreign_descriptors(void)
+{
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+}
+
 static int run_domain(const struct domain_config *config)
 {
     static struct domain dom;
     int status;
 
+    close_foreign_descriptors();
     if (domain_create(&dom, config))
         return STATUS_HOST_TROUBLE;
     if (domain_run(&dom)) {
