@@ -118,6 +118,17 @@ struct block {
 extern const struct handshake_ops block_handshake;
 extern bool block_wants_persistent;
 
+/* block_send.c */
+
+/*
+ * Put the next part of (extent) into the ring and shorten it. Returns 1; 0 if
+ * it has to wait; or why it will never go. Publishing is the caller's.
+ */
+int block_send(struct block *block, struct extent *extent);
+
+/* (part) is over, its pages are back: make it free. */
+void part_release(struct block *block, struct part *part);
+
 /* block_queue.c */
 
 /* Take responses, tell callers, send what waited. Returns how many told. */
