@@ -24,7 +24,8 @@ static uint8_t *frame_hold(struct memory *mem, mfn_t mfn, bool write,
     struct frame *frame = memory_record(mem, mfn);
 
     if (!frame || frame->state != FRAME_RAM ||
-        (write && frame->uses > 0 && frame->type != TYPE_NONE))
+        (write && frame->uses > 0 && frame->type != TYPE_NONE &&
+         frame->type != TYPE_WRITABLE))
         return NULL;
     frame->refs++;
     *index = (uint32_t)memory_index(mem, mfn);
