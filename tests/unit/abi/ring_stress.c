@@ -4,7 +4,7 @@
  * Meant for the thread sanitizer too: -Db_sanitize=thread.
  */
 #include <pthread.h>
-#include <semaphore.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,10 @@
 #include <ring/bytes.h>
 #include <ring/front.h>
 
-#define NR_MESSAGES 200000
+#define NR_MESSAGES 100000
+#define NR_ROUNDS   300000
 #define SLOT_SIZE   64
-#define RING_BYTES  (64 + 4 * SLOT_SIZE)
+#define RING_BYTES  (64 + 2 * SLOT_SIZE) /* few: the ring is often empty */
 
 struct message {
     uint64_t id;
@@ -24,7 +25,23 @@ struct message {
 };
 
 static _Alignas(64) uint8_t memory[RING_BYTES];
-static sem_t front_event, back_event;
+static struct ring_any_sring *shared = (void *)memory;
+/* Event channels: pending or not. */
+static bool front_event, back_event;
+
+static void notify(bool *event)
+{
+    __atomic_store_n(event, true, __ATOMIC_SEQ_CST);
+}
+
+/* Awake on the other processor at once, so that the two meet in the middle. */
+static void sleep_until(bool *event)
+{
+    for (unsigned spins = 0;
+         !__atomic_exchange_n(event, false, __ATOMIC_SEQ_CST); spins++)
+        if (spins > 200)
+            sched_yield();
+}
 
 static void fail(const char *what)
 {
@@ -53,14 +70,14 @@ static void *backend(void *arg)
             message.inverse = ~message.inverse;
             ring_back_put(back, &message, sizeof message);
             if (id % 3 == 0 && ring_back_publish(back))
-                sem_post(&front_event);
+                notify(&front_event);
         }
         if (rc < 0)
             fail("the backend does not believe the frontend");
         if (ring_back_publish(back))
-            sem_post(&front_event);
+            notify(&front_event);
         if (id < NR_MESSAGES && ring_back_may_sleep(back))
-            sem_wait(&back_event);
+            sleep_until(&back_event);
     }
     return NULL;
 }
@@ -87,14 +104,14 @@ static void slots(void)
             message = (struct message){.id = sent, .inverse = ~sent};
         }
         if (ring_front_publish(&front))
-            sem_post(&back_event);
+            notify(&back_event);
 
         while ((rc = ring_front_take(&front, &message, sizeof message)) == 1)
             check(&message, ~answered++);
         if (rc < 0)
             fail("the frontend does not believe the backend");
         if (answered < sent && ring_front_may_sleep(&front))
-            sem_wait(&front_event);
+            sleep_until(&front_event);
     }
     pthread_join(thread, NULL);
 }
@@ -117,9 +134,9 @@ static void *writer(void *arg)
         if (len < 0)
             fail("the producer does not believe the consumer");
         if (len)
-            sem_post(&front_event);
+            notify(&front_event);
         else
-            sem_wait(&back_event);
+            sleep_until(&back_event);
         sent += (size_t)len;
     }
     return NULL;
@@ -146,21 +163,79 @@ static void bytes(void)
             if (buf[i] != expected++)
                 fail("a byte was lost or changed");
         if (len)
-            sem_post(&back_event);
+            notify(&back_event);
         else
-            sem_wait(&front_event);
+            sleep_until(&front_event);
         got += (size_t)len;
+    }
+    pthread_join(thread, NULL);
+}
+
+/*
+ * The race of ring/shared.h by itself: in every round one side falls asleep
+ * while the other publishes, a little sooner or later each time.
+ */
+static struct ring_back sleepy;
+static unsigned started, finished;
+static bool sleeps;
+
+static void wait_for(const unsigned *counter, unsigned round)
+{
+    for (unsigned spins = 0;
+         __atomic_load_n(counter, __ATOMIC_ACQUIRE) != round; spins++)
+        if (spins > 2000)
+            sched_yield();
+}
+
+static void *sleeper(void *unused)
+{
+    (void)unused;
+    for (unsigned round = 1; round <= NR_ROUNDS; round++) {
+        wait_for(&started, round);
+        sleeps = ring_back_may_sleep(&sleepy);
+        __atomic_store_n(&finished, round, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void wake_ups(void)
+{
+    struct message message = {.id = 0};
+    struct ring_front front;
+    pthread_t thread;
+
+    ring_front_init(&front, memory, sizeof memory, SLOT_SIZE);
+    if (ring_back_attach(&sleepy, memory, sizeof memory, SLOT_SIZE))
+        fail("the backend cannot attach");
+    pthread_create(&thread, NULL, sleeper, NULL);
+
+    for (unsigned round = 1; round <= NR_ROUNDS; round++) {
+        bool wakes;
+
+        ring_front_put(&front, &message, sizeof message);
+        __atomic_store_n(&started, round, __ATOMIC_RELEASE);
+        for (volatile unsigned delay = round % 256; delay; delay--)
+            ;
+        wakes = ring_front_publish(&front);
+        wait_for(&finished, round);
+        if (sleeps && !wakes)
+            fail("a wake-up was lost");
+
+        ring_back_take(&sleepy, &message, sizeof message);
+        ring_back_put(&sleepy, &message, sizeof message);
+        ring_back_publish(&sleepy);
+        ring_front_take(&front, &message, sizeof message);
+        /* The mark of a sleeper that stayed awake must not serve again. */
+        __atomic_store_n(&shared->req_event, front.req_prod, __ATOMIC_RELAXED);
     }
     pthread_join(thread, NULL);
 }
 
 int main(void)
 {
-    sem_init(&front_event, 0, 0);
-    sem_init(&back_event, 0, 0);
+    wake_ups();
     slots();
-    sem_init(&front_event, 0, 0);
-    sem_init(&back_event, 0, 0);
+    front_event = back_event = false;
     bytes();
     return 0;
 }
