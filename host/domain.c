@@ -156,6 +156,16 @@ static int connect_services(struct domain *dom)
     return rc;
 }
 
+/* A crash report will look for names in the file, still in the sandbox. */
+static int open_image(struct domain *dom)
+{
+    int rc = image_open(dom->config->image, &dom->image);
+
+    if (rc == 0)
+        sandbox_allow_arg(&dom->sandbox, SYS_pread64, dom->image->fd);
+    return rc;
+}
+
 int domain_create(struct domain *dom, const struct domain_config *config)
 {
     struct memory_config mem = {
@@ -175,7 +185,7 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     init_vcpus(dom);
     allow_standard_streams(&dom->sandbox);
 
-    rc = image_open(config->image, &dom->image);
+    rc = open_image(dom);
     if (rc == 0)
         rc = choose_engine(dom);
     if (rc == 0)

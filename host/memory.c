@@ -73,7 +73,7 @@ static int map_file(int fd, size_t offset, size_t size, void **address)
 static int create_frames(struct memory *mem)
 {
     size_t size = mem->nr_frames << PAGE_SHIFT;
-    void *base;
+    void *base, *frames;
     int rc;
 
     mem->fd = make_file("guest", size, MFD_EXEC);
@@ -84,17 +84,18 @@ static int create_frames(struct memory *mem)
         return rc;
     mem->base = base;
 
-    mem->frames = calloc(mem->nr_frames, sizeof *mem->frames);
-    if (!mem->frames) {
+    /* from the kernel: zero, which is RAM not used as anything, untouched */
+    frames = mmap(NULL, mem->nr_frames * sizeof *mem->frames,
+                  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (frames == MAP_FAILED) {
         log_error("no memory to keep account of %zu frames: give the guest "
                   "less with --memory",
                   mem->nr_frames);
         return -ENOMEM;
     }
-    for (size_t i = 0; i < mem->nr_frames; i++) {
-        mem->frames[i].state = i < mem->max_ram ? FRAME_RAM : FRAME_FREE;
-        mem->frames[i].linked_at = FRAME_LINKED_NEVER;
-    }
+    mem->frames = frames;
+    for (size_t i = mem->max_ram; i < mem->nr_frames; i++)
+        mem->frames[i].state = FRAME_FREE;
     mem->nr_ram = mem->max_ram;
     mem->next_shared = mem->max_ram;
     return 0;
@@ -114,8 +115,9 @@ static int create_m2p(struct memory *mem)
     rc = map_file(mem->m2p_fd, 0, mem->m2p_size, &table);
     if (rc)
         return rc;
-    memset(table, 0xff, mem->m2p_size); /* all INVALID_PFN */
     mem->m2p = (uint64_t *)table + mem->first_mfn;
+    for (size_t i = 0; i < mem->nr_frames; i++)
+        mem->m2p[i] = INVALID_PFN;
     return 0;
 }
 
@@ -188,7 +190,8 @@ void memory_destroy(struct memory *mem)
         close(mem->fd);
     if (mem->m2p_fd >= 0)
         close(mem->m2p_fd);
-    free(mem->frames);
+    if (mem->frames)
+        munmap(mem->frames, mem->nr_frames * sizeof *mem->frames);
     free(mem->shuffle);
     free(mem->unshuffle);
     *mem = (struct memory){.fd = -1, .m2p_fd = -1};

@@ -28,8 +28,8 @@ typedef uint64_t maddr_t; /* mfn << 12 | offset */
 #define INVALID_PFN (~(pfn_t)0)
 
 enum frame_state {
-    FRAME_FREE,   /* given back by the guest; reads as nothing */
     FRAME_RAM,    /* the guest's own */
+    FRAME_FREE,   /* given back by the guest; reads as nothing */
     FRAME_SHARED, /* the hypervisor's, mapped by the guest if it likes */
 };
 
@@ -52,8 +52,8 @@ struct frame {
     uint32_t uses;      /* references as (type) */
     uint32_t refs;      /* host-side holds: grants mapped, I/O in flight */
     uint32_t next_free; /* FRAME_FREE: index + 1 of the next one, 0: last */
-    uint64_t linked_at; /* a table's lowest va if linked once; ~0 if never
-                           linked; FRAME_LINKED_MANY if more often */
+    uint64_t linked_at; /* of a table in use: its lowest va if linked once, or
+                           one of the two below */
 };
 
 #define FRAME_LINKED_NEVER (~UINT64_C(0))
@@ -71,8 +71,8 @@ struct memory {
     mfn_t first_mfn;      /* the lowest mfn */
     struct frame *frames; /* by index */
     uint64_t *m2p;        /* by mfn - first_mfn: pfn or INVALID_PFN */
-    int m2p_fd;           /* the guest maps it read-only: INVALID_PFN for
-                             each mfn below first_mfn, then m2p */
+    int m2p_fd;           /* the guest maps it read-only: a hole for the mfns
+                             below first_mfn, then m2p */
     size_t m2p_size;      /* of that file, whole pages */
     uint32_t *shuffle;    /* NULL, or index by (mfn - first_mfn) */
     uint32_t *unshuffle;  /* NULL, or the inverse */

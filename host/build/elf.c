@@ -10,9 +10,6 @@
 /* Headers, notes, symbols: nothing that is read into memory is longer. */
 #define MAX_PART (UINT64_C(64) << 20)
 
-/* Backtraces are not worth more. */
-#define MAX_SYMBOLS_SIZE (UINT64_C(8) << 20)
-
 static bool lies_in_file(const struct image *image, uint64_t offset,
                          uint64_t size)
 {
@@ -154,7 +151,6 @@ static int read_header(const struct image *image, Elf64_Ehdr *header)
 static int read_sections(const struct image *image, struct elf *elf)
 {
     const Elf64_Ehdr *header = &elf->header;
-    const Elf64_Shdr *names;
     void *bytes;
     int rc;
 
@@ -166,21 +162,6 @@ static int read_sections(const struct image *image, struct elf *elf)
         return rc;
     elf->sections = bytes;
     elf->nr_sections = header->e_shnum;
-
-    if (header->e_shstrndx == SHN_UNDEF)
-        return 0;
-    if (header->e_shstrndx >= elf->nr_sections)
-        return image_refuse(image,
-                            "its section names are in section %u of %u: the "
-                            "file is corrupt, build or copy it again",
-                            header->e_shstrndx, elf->nr_sections);
-    names = &elf->sections[header->e_shstrndx];
-    rc = elf_read_part(image, "section name table", names->sh_offset,
-                       names->sh_size, &bytes);
-    if (rc)
-        return rc;
-    elf->section_names = bytes;
-    elf->section_names_size = names->sh_size;
     return 0;
 }
 
@@ -210,7 +191,6 @@ void elf_close(struct elf *elf)
 {
     free(elf->segments);
     free(elf->sections);
-    free(elf->section_names);
     *elf = (struct elf){0};
 }
 
@@ -312,11 +292,9 @@ static const Elf64_Shdr *find_symbol_table(const struct elf *elf)
     return NULL;
 }
 
-int elf_load_symbols(struct image *image, const struct elf *elf)
+int elf_find_symbols(struct image *image, const struct elf *elf)
 {
     const Elf64_Shdr *table = find_symbol_table(elf), *strings;
-    void *bytes;
-    int rc;
 
     if (!table)
         return 0;
@@ -325,36 +303,54 @@ int elf_load_symbols(struct image *image, const struct elf *elf)
         return image_refuse(image, "its symbol table is corrupt: build or "
                                    "copy it again");
     strings = &elf->sections[table->sh_link];
-    if (table->sh_size > MAX_SYMBOLS_SIZE ||
-        strings->sh_size > MAX_SYMBOLS_SIZE) {
-        log_info("%s: its symbol table is too long to be used in backtraces",
-                 image->path);
-        return 0;
-    }
-
-    rc = elf_read_part(image, "symbol table", table->sh_offset, table->sh_size,
-                       &bytes);
-    if (rc)
-        return rc;
-    image->symbols = bytes;
-    rc = elf_read_part(image, "symbol name table", strings->sh_offset,
-                       strings->sh_size, &bytes);
-    if (rc)
-        return rc; /* image_close frees the other */
-    image->strings = bytes;
+    if (!lies_in_file(image, table->sh_offset, table->sh_size) ||
+        !lies_in_file(image, strings->sh_offset, strings->sh_size))
+        return image_refuse(image,
+                            "its symbol table lies outside the file of "
+                            "%#lx bytes: it is truncated or corrupt, "
+                            "build or copy it again",
+                            image->size);
+    image->symbols_offset = table->sh_offset;
     image->nr_symbols = table->sh_size / sizeof(Elf64_Sym);
+    image->strings_offset = strings->sh_offset;
     image->strings_size = strings->sh_size;
     return 0;
 }
 
-const Elf64_Shdr *elf_find_section(const struct elf *elf, const char *name)
+static const Elf64_Shdr *match_section(const struct elf *elf, const char *names,
+                                       uint64_t size, const char *name)
 {
     for (unsigned i = 0; i < elf->nr_sections; i++) {
         uint32_t start = elf->sections[i].sh_name;
 
-        if (elf->section_names && start < elf->section_names_size &&
-            !strcmp(elf->section_names + start, name))
+        if (start < size && !strcmp(names + start, name))
             return &elf->sections[i];
     }
     return NULL;
+}
+
+int elf_find_section(const struct image *image, const struct elf *elf,
+                     const char *name, const Elf64_Shdr **section)
+{
+    unsigned index = elf->header.e_shstrndx;
+    const Elf64_Shdr *names;
+    void *bytes;
+    int rc;
+
+    *section = NULL;
+    if (!elf->sections || index == SHN_UNDEF)
+        return 0;
+    if (index >= elf->nr_sections)
+        return image_refuse(image,
+                            "its section names are in section %u of %u: the "
+                            "file is corrupt, build or copy it again",
+                            index, elf->nr_sections);
+    names = &elf->sections[index];
+    rc = elf_read_part(image, "section name table", names->sh_offset,
+                       names->sh_size, &bytes);
+    if (rc)
+        return rc;
+    *section = match_section(elf, bytes, names->sh_size, name);
+    free(bytes);
+    return 0;
 }

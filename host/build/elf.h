@@ -17,8 +17,6 @@ struct elf {
     unsigned nr_segments;
     Elf64_Shdr *sections; /* NULL: none */
     unsigned nr_sections;
-    char *section_names; /* ends in a NUL; NULL: none */
-    uint64_t section_names_size;
 };
 
 /*
@@ -42,10 +40,14 @@ void elf_close(struct elf *elf);
 /* Fill image->segments: 0, or -ENOEXEC with a sentence. */
 int elf_load_segments(struct image *image, const struct elf *elf);
 
-/* Fill image->symbols, if there are any: 0, or -errno with a sentence. */
-int elf_load_symbols(struct image *image, const struct elf *elf);
+/* Find the symbols for backtraces: 0, or -ENOEXEC with a sentence. */
+int elf_find_symbols(struct image *image, const struct elf *elf);
 
-/* The section called (name), or NULL. */
-const Elf64_Shdr *elf_find_section(const struct elf *elf, const char *name);
+/*
+ * *section is the one called (name), or NULL: 0, or -errno with a sentence if
+ * the names cannot be read.
+ */
+int elf_find_section(const struct image *image, const struct elf *elf,
+                     const char *name, const Elf64_Shdr **section);
 
 #endif

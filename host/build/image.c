@@ -133,13 +133,14 @@ static int take_note_sections(struct image *image, const struct elf *elf)
 
 static int take_legacy_section(struct image *image, const struct elf *elf)
 {
-    const Elf64_Shdr *section = elf_find_section(elf, "__xen_guest");
+    const Elf64_Shdr *section;
     char why[NOTES_WHY_SIZE];
     void *text;
     int rc;
 
-    if (!section)
-        return 0;
+    rc = elf_find_section(image, elf, "__xen_guest", &section);
+    if (rc || !section)
+        return rc;
     rc = elf_read_part(image, "section __xen_guest", section->sh_offset,
                        section->sh_size, &text);
     if (rc)
@@ -322,7 +323,7 @@ static int read_image(struct image *image)
     if (!rc)
         rc = take_notes(image, &elf);
     if (!rc)
-        rc = elf_load_symbols(image, &elf);
+        rc = elf_find_symbols(image, &elf);
     if (!rc)
         judge(image);
     elf_close(&elf);
@@ -349,55 +350,11 @@ int image_open(const char *path, struct image **out)
     return 0;
 }
 
-void image_forget_file(struct image *image)
-{
-    if (image->fd >= 0)
-        close(image->fd);
-    image->fd = -1;
-}
-
 void image_close(struct image *image)
 {
     if (!image)
         return;
-    image_forget_file(image);
-    free(image->symbols);
-    free(image->strings);
+    if (image->fd >= 0)
+        close(image->fd);
     free(image);
-}
-
-/* Labels in assembly have no type, and some no size. */
-static bool may_name_code(const struct image *image, const Elf64_Sym *symbol)
-{
-    unsigned type = ELF64_ST_TYPE(symbol->st_info);
-
-    return (type == STT_FUNC || type == STT_NOTYPE) &&
-           symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
-           symbol->st_name < image->strings_size &&
-           image->strings[symbol->st_name];
-}
-
-int image_symbol(const struct image *image, uint64_t va, const char **name,
-                 uint64_t *offset)
-{
-    const Elf64_Sym *best = NULL;
-
-    if (!in_kernel(image, va))
-        return -ENOENT;
-    for (size_t i = 0; i < image->nr_symbols; i++) {
-        const Elf64_Sym *symbol = &image->symbols[i];
-
-        if (symbol->st_value > va || !may_name_code(image, symbol))
-            continue;
-        if (symbol->st_size && va - symbol->st_value >= symbol->st_size)
-            continue;
-        if (!best || symbol->st_value > best->st_value ||
-            (symbol->st_value == best->st_value && !best->st_size))
-            best = symbol;
-    }
-    if (!best)
-        return -ENOENT;
-    *name = image->strings + best->st_name;
-    *offset = va - best->st_value;
-    return 0;
 }

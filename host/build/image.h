@@ -39,7 +39,7 @@ struct image_notes {
 
 struct image {
     const char *path;
-    int fd; /* -1 once image_forget_file was called */
+    int fd; /* stays open for image_symbol */
     uint64_t size;
 
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
@@ -55,11 +55,9 @@ struct image {
     uint64_t pv_entry;
     uint64_t virt_start, virt_end; /* page-rounded range of the kernel */
 
-    /* for backtraces; NULL if stripped. (strings) ends in a NUL. */
-    Elf64_Sym *symbols;
+    /* for backtraces: where in the file, checked; 0 if stripped */
+    uint64_t symbols_offset, strings_offset, strings_size;
     size_t nr_symbols;
-    char *strings;
-    size_t strings_size;
 };
 
 /*
@@ -78,11 +76,10 @@ void image_close(struct image *image);
 int image_read(const struct image *image, uint64_t offset, void *to,
                uint64_t len);
 
-/* The guest is loaded: let go of the file; notes and symbols stay. */
-void image_forget_file(struct image *image);
-
 /*
- * The function that (va) lies in and the offset into it: 0, or -ENOENT.
+ * The function that (va) lies in and the offset into it: 0, or -ENOENT. Reads
+ * the file by pread(image->fd), allocates nothing, and says nothing if it
+ * cannot; *name is good until the next call.
  */
 int image_symbol(const struct image *image, uint64_t va, const char **name,
                  uint64_t *offset);

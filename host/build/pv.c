@@ -346,7 +346,6 @@ int pv_build(struct domain *dom)
     build_tables(&b);
     fill_hypercall_page(&b);
     set_entry_state(&b);
-    image_forget_file(dom->image);
     log_info("%s: kernel at %#lx-%#lx, entry %#lx, start of day up to %#lx",
              b.image->path, b.image->virt_start, b.image->virt_end,
              b.image->pv_entry, pfn_va(&b, b.layout.end));

@@ -12,8 +12,8 @@ struct domain;
  * page tables, stack; give vCPU 0 its entry state. Ports for xenstore and
  * console are allocated here, unbound, for BACKEND_ID, and their ring pages
  * granted (entries 1 and 0). The L4 is vCPU 0's (cr3); its tables have no types
- * in the frames' records yet: pagetable_adopt() gives them theirs. The image's
- * file is let go. 0, or -errno with a sentence logged.
+ * in the frames' records yet: pagetable_adopt() gives them theirs. 0, or -errno
+ * with a sentence logged.
  */
 int pv_build(struct domain *dom);
 
