@@ -12,13 +12,12 @@
 
 #include "internal.h"
 
-#define BUILDER_PAD 0x80000ul /* the builder maps this much past the stack */
-#define BUILDER_ALIGN                                       \
-    0x400000ul /* and on to the next such bound (xen/xen.h) \
-                */
-#define L1_SPAN   0x200000ul
-#define L2_SPAN   0x40000000ul
-#define MIN_SPARE 2ul /* an L1 and the L2 above it */
+/* The builder maps this much past the stack, and on to a bound (xen/xen.h). */
+#define BUILDER_PAD   0x80000ul
+#define BUILDER_ALIGN 0x400000ul
+
+#define L1_SPAN 0x200000ul
+#define L2_SPAN 0x40000000ul
 
 struct run {
     size_t nr;
@@ -32,8 +31,8 @@ static uintptr_t ram_end;
 static size_t nr_free;
 
 /*
- * Mapped pages kept for the tables that map more: as many as will be needed,
- * in a row, so that tables do not lie between the program's pages.
+ * Mapped pages set aside for the tables that will map the rest: in a row at
+ * the beginning, so that no table lies between the program's pages.
  */
 static uintptr_t spare, spare_end;
 
@@ -52,21 +51,45 @@ static void *take_spare(void)
     return (void *)page;
 }
 
-/* Tables for the RAM not mapped yet, but not all the pages there are now. */
-static void keep_spares(void)
+/* Tables needed to map on from mapped_end to ram_end. */
+static size_t nr_tables(void)
 {
-    size_t wanted = (ram_end - mapped_end) / L1_SPAN +
-                    (ram_end - mapped_end) / L2_SPAN + MIN_SPARE;
-    size_t have = (mapped_end - fresh) / PAGE_SIZE;
+    return (ram_end - mapped_end + L1_SPAN - 1) / L1_SPAN +
+           (ram_end - 1) / L2_SPAN - (mapped_end - 1) / L2_SPAN;
+}
 
-    if (spare_end - spare >= MIN_SPARE * PAGE_SIZE)
-        return;
-    if (wanted > have / 2)
-        wanted = have / 2;
-    spare = fresh;
-    fresh += wanted * PAGE_SIZE;
-    spare_end = fresh;
-    nr_free -= wanted;
+static bool map_more(void)
+{
+    uintptr_t to = mapped_end + L1_SPAN;
+
+    if (to > ram_end)
+        to = ram_end;
+    if (!map_ram(mapped_end, to, take_spare))
+        return false;
+    mapped_end = to;
+    return true;
+}
+
+/*
+ * Where RAM is so large that its tables do not fit into what is mapped, some
+ * more of it is mapped at once.
+ */
+static void set_tables_aside(void)
+{
+    size_t owed = nr_tables();
+
+    nr_free -= owed;
+    spare = spare_end = fresh;
+    while (owed) {
+        size_t room = (mapped_end - fresh) / PAGE_SIZE;
+        size_t nr = owed < room ? owed : room;
+
+        fresh += nr * PAGE_SIZE;
+        spare_end = fresh;
+        owed -= nr;
+        if (owed && !map_more())
+            return;
+    }
 }
 
 void page_init(uintptr_t first_free)
@@ -78,8 +101,7 @@ void page_init(uintptr_t first_free)
     if (mapped_end > ram_end)
         mapped_end = ram_end;
     nr_free = (ram_end - fresh) / PAGE_SIZE;
-    if (mapped_end < ram_end)
-        keep_spares();
+    set_tables_aside();
 }
 
 bool page_is_mapped(uintptr_t address, size_t len)
@@ -88,35 +110,16 @@ bool page_is_mapped(uintptr_t address, size_t len)
            len <= mapped_end - address;
 }
 
-/* Map RAM until (end), which is not beyond it. */
-static bool map_until(uintptr_t end)
-{
-    while (mapped_end < end) {
-        uintptr_t to = mapped_end + L1_SPAN;
-
-        if (to > ram_end)
-            to = ram_end;
-        if (!map_ram(mapped_end, to, take_spare))
-            return false;
-        mapped_end = to;
-        if (mapped_end < ram_end)
-            keep_spares();
-    }
-    return true;
-}
-
 static void *alloc_fresh(size_t nr)
 {
-    uintptr_t pages, before;
+    uintptr_t pages = fresh;
 
-    do {
-        before = fresh;
-        if (nr > (ram_end - fresh) / PAGE_SIZE ||
-            !map_until(fresh + nr * PAGE_SIZE))
+    if (nr > (ram_end - fresh) / PAGE_SIZE)
+        return NULL;
+    while (mapped_end < pages + nr * PAGE_SIZE) {
+        if (!map_more())
             return NULL;
-    } while (fresh != before); /* spares were taken from the front */
-
-    pages = fresh;
+    }
     fresh += nr * PAGE_SIZE;
     nr_free -= nr;
     return (void *)pages;

@@ -98,7 +98,8 @@ static void load_tls(uint64_t tls)
     if (tls == tls_loaded)
         return;
     tls_loaded = tls;
-    hypercall_set_segment_base(SEGBASE_FS, tls);
+    if (hypercall_set_segment_base(SEGBASE_FS, tls))
+        guest_panic("the hypervisor refuses to set the FS base");
 }
 
 void thread_set_tls(uint64_t tls)

@@ -28,17 +28,33 @@ static long linux_write(int fd, const char *buf, size_t len)
     return (long)len;
 }
 
+/*
+ * stdio writes what it had and what is new as two pieces; gathered, a line is
+ * one write, and one event to the peer.
+ */
 static long linux_writev(int fd, const struct iovec *iov, int nr)
 {
+    char line[256];
+    size_t held = 0;
     long done = 0;
 
+    if (!is_console(fd) || fd == 0)
+        return -EBADF;
     for (int i = 0; i < nr; i++) {
-        long rc = linux_write(fd, iov[i].iov_base, iov[i].iov_len);
+        size_t len = iov[i].iov_len;
 
-        if (rc < 0)
-            return rc;
-        done += rc;
+        if (len > sizeof line - held) {
+            guest_write(line, held);
+            held = 0;
+        }
+        if (len > sizeof line)
+            guest_write(iov[i].iov_base, len);
+        else
+            memcpy(line + held, iov[i].iov_base, len);
+        held += len > sizeof line ? 0 : len;
+        done += (long)len;
     }
+    guest_write(line, held);
     return done;
 }
 

@@ -40,7 +40,8 @@ static void delivery(evtchn_port_t near, evtchn_port_t far)
 {
     promise(event_send(far) == 0 && nr_events == 0,
             "an event changes nothing by itself");
-    promise(event_dispatch() && nr_events == 1 && last_port == near,
+    event_dispatch();
+    promise(nr_events == 1 && last_port == near,
             "until it is dispatched, to the other end");
     event_dispatch(); /* of the console, perhaps */
     promise(nr_events == 1, "once");
@@ -60,7 +61,8 @@ static void masking(evtchn_port_t near, evtchn_port_t far)
     event_dispatch();
     promise(nr_events == 0, "a masked event waits");
     event_unmask(near);
-    promise(event_dispatch() && nr_events == 1, "and comes when unmasked");
+    event_dispatch();
+    promise(nr_events == 1, "and comes when unmasked");
 }
 
 static void late(void *context)
