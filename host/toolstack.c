@@ -37,20 +37,26 @@ scribe_at(struct scribe *scribe, const char *format, ...)
     va_end(args);
 }
 
-__attribute__((format(printf, 3, 4))) static void
-put(struct scribe *scribe, const char *key, const char *format, ...)
+static void put(struct scribe *scribe, const char *key, const char *value)
 {
-    char path[128], value[1024];
-    va_list args;
+    char path[128];
 
     if (scribe->rc)
         return;
-    va_start(args, format);
-    vsnprintf(value, sizeof value, format, args);
-    va_end(args);
-    snprintf(path, sizeof path, "%s/%s", scribe->base, key);
+    stpcpy(stpcpy(stpcpy(path, scribe->base), "/"), key);
     scribe->key = key;
     scribe->rc = store_write(scribe->store, path, value);
+}
+
+static void put_number(struct scribe *scribe, const char *key, uint64_t number)
+{
+    char digits[24], *at = digits + sizeof digits;
+
+    *--at = '\0';
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    put(scribe, key, at);
 }
 
 /*
@@ -88,7 +94,7 @@ static void publish_host(struct scribe *scribe)
 {
     scribe_at(scribe, "/local/domain/%u", BACKEND_ID);
     put(scribe, "name", "Domain-0");
-    put(scribe, "domid", "%u", BACKEND_ID);
+    put_number(scribe, "domid", BACKEND_ID);
 }
 
 static void publish_vm(struct scribe *scribe, const struct domain *dom,
@@ -96,26 +102,27 @@ static void publish_vm(struct scribe *scribe, const struct domain *dom,
 {
     scribe_at(scribe, "/vm/%s", uuid);
     make(scribe, BACKEND_ID, dom->id);
-    put(scribe, "uuid", "%s", uuid);
-    put(scribe, "name", "%s", dom->config->name);
+    put(scribe, "uuid", uuid);
+    put(scribe, "name", dom->config->name);
     put(scribe, "image/ostype", "linux"); /* what libxl calls every PV guest */
-    put(scribe, "image/kernel", "%s", dom->config->image);
-    put(scribe, "image/cmdline", "%s", dom->config->cmdline);
-    put(scribe, "start_time", "%" PRId64, (int64_t)time(NULL));
+    put(scribe, "image/kernel", dom->config->image);
+    put(scribe, "image/cmdline", dom->config->cmdline);
+    put_number(scribe, "start_time", (uint64_t)time(NULL));
 }
 
 static void publish_domain(struct scribe *scribe, const struct domain *dom,
                            const char *uuid)
 {
     const uint64_t kib = dom->config->memory_bytes >> 10;
-    char key[40];
+    char key[40], vm[48];
 
-    put(scribe, "vm", "/vm/%s", uuid);
-    put(scribe, "name", "%s", dom->config->name);
-    put(scribe, "domid", "%u", dom->id);
-    put(scribe, "device", "%s", "");
-    put(scribe, "memory/static-max", "%" PRIu64, kib);
-    put(scribe, "memory/target", "%" PRIu64, kib);
+    stpcpy(stpcpy(vm, "/vm/"), uuid);
+    put(scribe, "vm", vm);
+    put(scribe, "name", dom->config->name);
+    put_number(scribe, "domid", dom->id);
+    put(scribe, "device", "");
+    put_number(scribe, "memory/static-max", kib);
+    put_number(scribe, "memory/target", kib);
     put(scribe, "memory/videoram", "0");
     put(scribe, "control/platform-feature-multiprocessor-suspend", "1");
     put(scribe, "control/platform-feature-xs_reset_watches", "1");
@@ -125,31 +132,41 @@ static void publish_domain(struct scribe *scribe, const struct domain *dom,
     }
 }
 
+static void console_backend(const struct domain *dom, char path[64])
+{
+    snprintf(path, 64, "/local/domain/%u/backend/console/%u/0", BACKEND_ID,
+             dom->id);
+}
+
 static void publish_rings(struct scribe *scribe, const struct domain *dom,
                           const start_info_t *start)
 {
-    put(scribe, "store/port", "%u", start->store_evtchn);
-    put(scribe, "store/ring-ref", "%lu", start->store_mfn);
-    put(scribe, "console/backend", "/local/domain/%u/backend/console/%u/0",
-        BACKEND_ID, dom->id);
-    put(scribe, "console/backend-id", "%u", BACKEND_ID);
-    put(scribe, "console/limit", "%u", CONSOLE_LIMIT);
+    put_number(scribe, "store/port", start->store_evtchn);
+    put_number(scribe, "store/ring-ref", start->store_mfn);
+    char backend[64];
+
+    console_backend(dom, backend);
+    put(scribe, "console/backend", backend);
+    put_number(scribe, "console/backend-id", BACKEND_ID);
+    put_number(scribe, "console/limit", CONSOLE_LIMIT);
     put(scribe, "console/type", "xenconsoled");
     put(scribe, "console/output", "pty");
-    put(scribe, "console/tty", "%s", "");
-    put(scribe, "console/port", "%u", start->console.domU.evtchn);
-    put(scribe, "console/ring-ref", "%lu",
-        (unsigned long)start->console.domU.mfn);
+    put(scribe, "console/tty", "");
+    put_number(scribe, "console/port", start->console.domU.evtchn);
+    put_number(scribe, "console/ring-ref", start->console.domU.mfn);
 }
 
 static void publish_console_backend(struct scribe *scribe,
                                     const struct domain *dom)
 {
-    scribe_at(scribe, "/local/domain/%u/backend/console/%u/0", BACKEND_ID,
-              dom->id);
+    char backend[64], frontend[64];
+
+    console_backend(dom, backend);
+    snprintf(frontend, sizeof frontend, "/local/domain/%u/console", dom->id);
+    scribe_at(scribe, "%s", backend);
     make(scribe, BACKEND_ID, dom->id);
-    put(scribe, "frontend", "/local/domain/%u/console", dom->id);
-    put(scribe, "frontend-id", "%u", dom->id);
+    put(scribe, "frontend", frontend);
+    put_number(scribe, "frontend-id", dom->id);
     put(scribe, "online", "1");
     put(scribe, "state", "1");
     put(scribe, "protocol", "vt100");

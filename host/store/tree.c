@@ -153,10 +153,10 @@ fail:
 static int compare_name(const struct node *node, const char *name, size_t len)
 {
     const size_t common = node->name_len < len ? node->name_len : len;
-    const int order = memcmp(node->name, name, common);
 
-    if (order)
-        return order;
+    for (size_t i = 0; i < common; i++)
+        if (node->name[i] != name[i])
+            return (uint8_t)node->name[i] < (uint8_t)name[i] ? -1 : 1;
     return node->name_len < len ? -1 : node->name_len > len;
 }
 

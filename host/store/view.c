@@ -14,59 +14,62 @@ static struct tree *view_tree(const struct view *view)
     return view->tx ? &view->tx->tree : &view->store->tree;
 }
 
+/* Every node that a transaction looks at or changes is noted. */
 static int touch(const struct view *view, const char *path,
                  const struct node *node)
 {
     return view->tx ? transaction_touch(view->tx, path, node) : 0;
 }
 
-static bool allows(const struct view *view, const struct node *node,
-                   enum right right)
+/* Where a path leads. */
+struct site {
+    const struct node *nearest; /* the node, or the last one on the way */
+    size_t len;                 /* of the part of the path that exists */
+    bool found;
+};
+
+static struct site survey(const struct view *view, const char *path)
 {
-    return (permissions_rights(node->perms, view->domid) & right) != 0;
+    struct site site;
+
+    site.nearest = tree_nearest(view_tree(view), path, &site.len);
+    site.found = path[site.len] == '\0';
+    return site;
+}
+
+static int check_right(const struct view *view, const struct site *site,
+                       const char *path, enum right right)
+{
+    const int rc = touch(view, path, site->found ? site->nearest : NULL);
+
+    if (rc)
+        return rc;
+    if (!(permissions_rights(site->nearest->perms, view->domid) & right))
+        return -EACCES;
+    return site->found ? 0 : -ENOENT;
 }
 
 int view_find(const struct view *view, const char *path, enum right right,
               const struct node **node)
 {
-    size_t len;
-    const struct node *nearest = tree_nearest(view_tree(view), path, &len);
-    const bool found = path[len] == '\0';
-    int rc;
+    const struct site site = survey(view, path);
 
-    *node = NULL;
-    rc = touch(view, path, found ? nearest : NULL);
-    if (rc)
-        return rc;
-    if (!allows(view, nearest, right))
-        return -EACCES;
-    if (!found)
-        return -ENOENT;
-    *node = nearest;
-    return 0;
+    *node = site.nearest;
+    return check_right(view, &site, path, right);
 }
 
-/* What a change needs to know of the place where it happens. */
-struct site {
-    const struct node *nearest;
-    size_t len; /* of the part of the path that exists */
-    unsigned nr_missing;
-};
-
-static struct site survey(const struct view *view, const char *path)
+static unsigned count_missing(const struct site *site, const char *path)
 {
-    struct site site = {0};
+    unsigned nr = 0;
 
-    site.nearest = tree_nearest(view_tree(view), path, &site.len);
-    for (const char *at = path + site.len; *at; at++)
-        site.nr_missing += *at == '/';
-    if (site.len == 1 && path[1])
-        site.nr_missing++; /* its slash is the root's name */
-    return site;
+    for (const char *at = path + site->len; *at; at++)
+        nr += *at == '/';
+    /* of the root, the slash is the name as well */
+    return nr + (site->len == 1 && !site->found);
 }
 
 static int check_quota(const struct view *view, const struct site *site,
-                       size_t value_len)
+                       const char *path, size_t value_len)
 {
     const struct permissions *perms = site->nearest->perms;
     const size_t bytes = value_len + perms->nr * sizeof perms->list[0];
@@ -75,8 +78,9 @@ static int check_quota(const struct view *view, const struct site *site,
         return 0;
     if (bytes > QUOTA_NODE_BYTES || view->store->pool.bytes > QUOTA_TREE_BYTES)
         return -ENOSPC;
-    if (site->nr_missing &&
-        view_tree(view)->root->nr_guest + site->nr_missing > QUOTA_NODES)
+    if (!site->found &&
+        view_tree(view)->root->nr_guest + count_missing(site, path) >
+            QUOTA_NODES)
         return -ENOSPC;
     return 0;
 }
@@ -130,14 +134,13 @@ int view_write(const struct view *view, const char *path, const void *value,
                size_t len)
 {
     const struct site site = survey(view, path);
-    const struct node *node;
     int rc;
 
-    rc = view_find(view, path, RIGHT_WRITE, &node);
+    rc = check_right(view, &site, path, RIGHT_WRITE);
     if (rc && rc != -ENOENT)
         return rc;
-    rc = check_quota(view, &site, len);
-    if (!rc)
+    rc = check_quota(view, &site, path, len);
+    if (!rc && view->tx)
         rc = for_path(view, &site, path, touch);
     if (!rc)
         rc = tree_write(view_tree(view), path, value, len, view->domid);
@@ -149,14 +152,13 @@ int view_write(const struct view *view, const char *path, const void *value,
 int view_mkdir(const struct view *view, const char *path)
 {
     const struct site site = survey(view, path);
-    const struct node *node;
     int rc;
 
-    rc = view_find(view, path, RIGHT_WRITE, &node);
+    rc = check_right(view, &site, path, RIGHT_WRITE);
     if (rc != -ENOENT)
         return rc;
-    rc = check_quota(view, &site, 0);
-    if (!rc)
+    rc = check_quota(view, &site, path, 0);
+    if (!rc && view->tx)
         rc = for_path(view, &site, path, touch);
     if (!rc)
         rc = tree_mkdir(view_tree(view), path, view->domid);
