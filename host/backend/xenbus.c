@@ -22,88 +22,6 @@
 /* A guest that fails on purpose does not get to fill the user's screen. */
 #define FAILURES_SAID 10
 
-#define KEY_PATH_MAX (XENBUS_PATH_MAX + 64)
-
-/* "<directory>/<key>", or -EINVAL if that is too long to be one of ours. */
-static int key_path(const char *dir, const char *key, char path[KEY_PATH_MAX])
-{
-    const int n = snprintf(path, KEY_PATH_MAX, "%s/%s", dir, key);
-
-    return n < 0 || n >= KEY_PATH_MAX ? -EINVAL : 0;
-}
-
-static int write_key(struct xenbus_device *dev, const char *dir,
-                     const char *key, const char *format, va_list args)
-{
-    char path[KEY_PATH_MAX], value[1024];
-    int rc, n;
-
-    n = vsnprintf(value, sizeof value, format, args);
-    if (n < 0 || (size_t)n >= sizeof value)
-        rc = -ENOSPC;
-    else
-        rc = key_path(dir, key, path);
-    if (!rc)
-        rc = store_write(dev->dom->store, path, value);
-    if (rc)
-        log_error("cannot write %s/%s to xenstore: %s", dir, key,
-                  strerror(-rc));
-    return rc;
-}
-
-int xenbus_preset(struct xenbus_device *dev, const char *key,
-                  const char *format, ...)
-{
-    va_list args;
-    int rc;
-
-    va_start(args, format);
-    rc = write_key(dev, dev->frontend, key, format, args);
-    va_end(args);
-    return rc;
-}
-
-int xenbus_publish(struct xenbus_device *dev, const char *key,
-                   const char *format, ...)
-{
-    va_list args;
-    int rc;
-
-    va_start(args, format);
-    rc = write_key(dev, dev->backend, key, format, args);
-    va_end(args);
-    return rc;
-}
-
-long xenbus_read(struct xenbus_device *dev, const char *key, char *buf,
-                 size_t size)
-{
-    char path[KEY_PATH_MAX];
-    long len = key_path(dev->frontend, key, path);
-
-    if (len == 0)
-        len = store_read(dev->dom->store, path, buf, size);
-    if (len > 0 && memchr(buf, '\0', (size_t)len))
-        return -EINVAL;
-    return len;
-}
-
-int xenbus_read_u32(struct xenbus_device *dev, const char *key, uint32_t *value)
-{
-    char path[KEY_PATH_MAX];
-    uint64_t number;
-    int rc = key_path(dev->frontend, key, path);
-
-    if (!rc)
-        rc = store_read_u64(dev->dom->store, path, &number);
-    if (rc)
-        return rc;
-    if (number > UINT32_MAX)
-        return -EINVAL;
-    *value = (uint32_t)number;
-    return 0;
-}
-
 /* Only on change: the frontend is woken by each write. */
 static int set_state(struct xenbus_device *dev, enum xenbus_state state)
 {
@@ -162,6 +80,21 @@ static void connect(struct xenbus_device *dev)
     }
 }
 
+/* What the frontend may have left as the reason for its closing. */
+static void tell_reason(struct xenbus_device *dev)
+{
+    char path[XENBUS_PATH_MAX + 32], why[256];
+
+    if (dev->nr_failures >= FAILURES_SAID)
+        return;
+    snprintf(path, sizeof path, "/local/domain/%u/error/device/%s/%u/error",
+             dev->dom->id, dev->class, dev->id);
+    if (store_read(dev->dom->store, path, why, sizeof why) <= 0)
+        return;
+    dev->nr_failures++;
+    log_warning("device %s/%u: the guest says: %s", dev->class, dev->id, why);
+}
+
 static void follow_frontend(void *context, const char *path)
 {
     struct xenbus_device *dev = context;
@@ -179,6 +112,7 @@ static void follow_frontend(void *context, const char *path)
         connect(dev);
         break;
     case XenbusStateClosing:
+        tell_reason(dev);
         if (dev->state != XenbusStateClosed)
             set_state(dev, XenbusStateClosing);
         break;
@@ -197,12 +131,13 @@ static void follow_frontend(void *context, const char *path)
 static void follow_online(void *context, const char *path)
 {
     struct xenbus_device *dev = context;
+    char key[XENBUS_PATH_MAX + 8];
     uint64_t online;
-    char key[KEY_PATH_MAX];
 
     (void)path;
-    if (!dev->online || key_path(dev->backend, "online", key))
+    if (!dev->online)
         return;
+    snprintf(key, sizeof key, "%s/online", dev->backend);
     if (store_read_u64(dev->dom->store, key, &online) == 0 && online)
         return;
     dev->online = false;
@@ -265,15 +200,15 @@ int xenbus_create(struct xenbus_device *dev, struct domain *dom,
 int xenbus_open(struct xenbus_device *dev)
 {
     struct store *store = dev->dom->store;
-    char path[KEY_PATH_MAX];
+    char path[XENBUS_PATH_MAX + 8];
     int rc;
 
     rc = set_state(dev, XenbusStateInitWait);
     if (rc)
         return rc;
-    key_path(dev->frontend, "state", path);
+    snprintf(path, sizeof path, "%s/state", dev->frontend);
     dev->front_watch = store_watch(store, path, follow_frontend, dev);
-    key_path(dev->backend, "online", path);
+    snprintf(path, sizeof path, "%s/online", dev->backend);
     dev->online_watch = store_watch(store, path, follow_online, dev);
     if (!dev->front_watch || !dev->online_watch) {
         log_error("out of memory for watching %s; free some memory",

@@ -57,6 +57,16 @@ int connection_create(struct store *store, uint16_t domid, void *page,
     return 0;
 }
 
+struct transaction **connection_transaction(struct connection *conn,
+                                            uint32_t id)
+{
+    struct transaction **link = &conn->transactions;
+
+    while (*link && (*link)->id != id)
+        link = &(*link)->next;
+    return link;
+}
+
 void connection_reset(struct connection *conn)
 {
     struct transaction *tx = conn->transactions, *next;

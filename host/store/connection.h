@@ -70,6 +70,10 @@ void connection_serve(struct connection *conn);
 /* Only send what waits to be sent; no request is looked at. */
 void connection_flush(struct connection *conn);
 
+/* The link that leads to transaction (id); to NULL if there is none. */
+struct transaction **connection_transaction(struct connection *conn,
+                                            uint32_t id);
+
 /* Forget the guest's watches and transactions. */
 void connection_reset(struct connection *conn);
 

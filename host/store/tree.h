@@ -16,31 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/store/node.h"
 #include "host/store/path.h"
 #include "host/store/permission.h"
-
-/* What all versions of one tree have in common. */
-struct tree_pool {
-    size_t bytes;        /* held by nodes and by what is charged to them */
-    uint64_t generation; /* the last one given to a node */
-};
-
-struct node {
-    uint32_t refs;
-    uint32_t nr_children, room_children;
-    uint32_t nr_guest; /* nodes from here down that domain 0 does not own */
-    union {
-        /* changes with the value, the permissions, the list of children */
-        uint64_t generation;
-        struct node *next_dead; /* while a subtree is being freed */
-    };
-    struct permissions *perms;
-    struct node **children; /* sorted by name, bytewise */
-    char *value;            /* NULL when empty; no NUL at its end */
-    uint32_t value_len;
-    uint32_t name_len;
-    char name[]; /* the last component, NUL-terminated; "" is the root */
-};
 
 struct tree {
     struct tree_pool *pool;
