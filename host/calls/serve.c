@@ -38,10 +38,14 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Arguments are shown as they were before the call. */
+/*
+ * Arguments are shown as they were before the call, and after its result what
+ * it stored for the caller: "... = 0 {port=5} <...>".
+ */
 static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
 {
-    char call[LINE], outcome[64];
+    char call[LINE], outcome[64], answer[LINE];
+    size_t answered = 0;
     uint64_t start, duration;
     long result;
 
@@ -50,7 +54,11 @@ static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
     result = hypercall_dispatch(&call_handlers, vcpu, nr, args);
     duration = monotonic_ns() - start;
     hypercall_format_result(outcome, sizeof outcome, nr, args, result);
-    log_trace("hypercall: %s = %s <%llu.%09llu>", call, outcome,
+    if (result >= 0)
+        answered = hypercall_format_answer(answer, sizeof answer, nr, args,
+                                           read_guest, vcpu);
+    log_trace("hypercall: %s = %s%s%s <%llu.%09llu>", call, outcome,
+              answered ? " " : "", answered ? answer : "",
               (unsigned long long)(duration / NS_PER_S),
               (unsigned long long)(duration % NS_PER_S));
     return result;

@@ -37,6 +37,13 @@ static char crash_name[64];
 static const uint8_t *running;
 static size_t running_len;
 
+/* For a handler of signals: no stdio. */
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* there is nobody left to tell */
+}
+
 /* Present if the address sanitizer is. */
 void __sanitizer_set_death_callback(void (*callback)(void))
     __attribute__((weak));
@@ -47,7 +54,9 @@ static void save_input(void)
 
     if (fd < 0 || write(fd, running, running_len) != (ssize_t)running_len)
         return;
-    dprintf(STDERR_FILENO, "the input is in %s\n", crash_name);
+    say("the input is in ");
+    say(crash_name);
+    say("\n");
     close(fd);
 }
 
