@@ -11,6 +11,7 @@
 #define SECOND          1000000000ull
 #define CONNECT_TIMEOUT (10 * SECOND)
 #define CLOSE_TIMEOUT   (5 * SECOND)
+#define MAX_REFUSALS    3 /* in a row, of what we offer */
 
 long handshake_read(struct handshake *hs, const char *key, char *buf,
                     size_t size)
@@ -138,6 +139,7 @@ static void hs_connect(struct handshake *hs)
 
     if (!rc)
         rc = hs_switch(hs, STORE_NO_TX, XenbusStateConnected);
+    hs->refusals = 0;
     if (rc)
         hs_end(hs, rc, "cannot use what the backend says");
 }
@@ -149,6 +151,10 @@ static void hs_closed(struct handshake *hs)
     if (hs->theirs == XenbusStateUnknown ||
         !handshake_number(hs, "online", 1)) {
         hs_end(hs, -ENODEV, "the device was taken away");
+        return;
+    }
+    if (++hs->refusals > MAX_REFUSALS) {
+        hs_end(hs, -EIO, "the backend refuses again and again");
         return;
     }
     if (hs->ours != XenbusStateClosed && hs->ours != XenbusStateInitialising)

@@ -62,10 +62,11 @@ struct handshake {
     char backend[HANDSHAKE_PATH]; /* absolute */
     domid_t backend_id;
     enum xenbus_state ours, theirs;
-    bool offered; /* withdraw is due some time */
-    bool closing; /* by us: the store's thread only looks */
-    int error;    /* why it ended for good */
-    int failure;  /* why it has to, see handshake_fail */
+    bool offered;      /* withdraw is due some time */
+    bool closing;      /* by us: the store's thread only looks */
+    unsigned refusals; /* Closed without Connected before, in a row */
+    int error;         /* why it ended for good */
+    int failure;       /* why it has to, see handshake_fail */
     const char *failed;
     char state_path[HANDSHAKE_PATH + 8];
     struct store_watch watch;

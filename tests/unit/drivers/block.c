@@ -224,6 +224,26 @@ Test(block, lets_others_run_beside_endless_callbacks)
     cr_expect_eq(nr_done, 10000);
 }
 
+static bool another_ran;
+
+static void another(void *arg)
+{
+    (void)arg;
+    another_ran = true;
+}
+
+/* Nor does a loop of reads that never have to wait. */
+Test(block, lets_others_run_beside_reads_that_never_wait)
+{
+    uint8_t *data = buffer(8);
+
+    thread_start(another, NULL);
+    for (unsigned i = 0; i < 100; i++)
+        cr_assert_eq(block_read(disk, i * 8, data, 8), 0);
+    cr_expect(another_ran);
+    free(data);
+}
+
 Test(block, refuses_what_is_asked_wrongly)
 {
     uint8_t *data = buffer(16);
@@ -491,6 +511,16 @@ Test(block_refused, takes_no_disk_of_impossible_sectors, .init = backend)
     fake_block.sector_size = 3;
     fake_block_start();
     cr_expect_null(block_open(0));
+    cr_expect_eq(fake_grants(), 0);
+    cr_expect_eq(fake.pages_used, 0);
+}
+
+Test(block_refused, gives_up_on_a_backend_that_always_refuses, .init = backend)
+{
+    fake_block.refuse = true;
+    fake_block_start();
+    cr_expect_null(block_open(0));
+    cr_expect_eq(fake_block.nr_connects, 4);
     cr_expect_eq(fake_grants(), 0);
     cr_expect_eq(fake.pages_used, 0);
 }

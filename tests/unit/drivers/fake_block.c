@@ -134,6 +134,11 @@ static void connect(void)
     unsigned order = front_read("ring-page-order");
     char key[32];
 
+    if (fake_block.refuse) {
+        fake_block.nr_connects++;
+        back_write("state", 5);
+        return;
+    }
     cr_assert_leq(order, fake_block.order);
     cr_assert_str_eq(fake_store_read(FAKE_FRONT "/protocol"), "x86_64-abi");
     for (nr_ring_refs = 0; nr_ring_refs < 1u << order; nr_ring_refs++) {

@@ -19,7 +19,7 @@
 struct fake_block {
     /* Before it starts. */
     unsigned order, indirect;
-    bool persistent, readonly, no_flush;
+    bool persistent, readonly, no_flush, refuse;
     unsigned sector_size; /* 0: does not say */
 
     /* Meanwhile. */
@@ -28,7 +28,6 @@ struct fake_block {
     bool keep;  /* keeps the pages it was lent */
     int status; /* of every response */
     bool connected, vanish;
-    bool silent_notify;
 
     /* Accounts. */
     unsigned nr_requests, nr_notified, nr_segments_max, nr_ops[8];
