@@ -17,6 +17,7 @@
 #define FIRST_DATA 64 /* the pages below are for rings */
 
 TestSuite(block, .init = disk_attach, .fini = disk_detach);
+TestSuite(block_unconnected, .init = disk_make, .fini = disk_detach);
 
 static void expect_page(unsigned page, uint64_t sector)
 {
@@ -293,7 +294,7 @@ Test(block, writes_indirectly)
 }
 
 /* More indirect requests than there are lists: the rest must wait its turn. */
-Test(block, runs_out_of_indirect_lists_and_goes_on, .init = disk_make)
+Test(block_unconnected, runs_out_of_indirect_lists_and_goes_on)
 {
     enum { NR = 100 };
     struct blkif_request req;
@@ -310,7 +311,7 @@ Test(block, runs_out_of_indirect_lists_and_goes_on, .init = disk_make)
 }
 
 /* Pages apart, slots across their edges: all 512 must come through. */
-Test(block, serves_a_ring_of_many_pages, .init = disk_make)
+Test(block_unconnected, serves_a_ring_of_many_pages)
 {
     grant_ref_t ref;
 
@@ -326,7 +327,7 @@ Test(block, serves_a_ring_of_many_pages, .init = disk_make)
     }
 }
 
-Test(block, keeps_persistent_grants_until_the_end, .init = disk_make)
+Test(block_unconnected, keeps_persistent_grants_until_the_end)
 {
     grant_ref_t ref;
     struct blkif_request req;
@@ -346,7 +347,7 @@ Test(block, keeps_persistent_grants_until_the_end, .init = disk_make)
 }
 
 /* The frontend may lend any number of pages; we keep a bounded one. */
-Test(block, lets_old_persistent_grants_go, .init = disk_make)
+Test(block_unconnected, lets_old_persistent_grants_go)
 {
     unsigned kept = 0;
 
@@ -391,7 +392,7 @@ Test(block, serves_requests_older_than_the_connection)
     cr_expect_eq(disk_answer(req.id), BLKIF_RSP_OKAY);
 }
 
-Test(block, does_not_write_to_a_readonly_disk, .init = disk_make)
+Test(block_unconnected, does_not_write_to_a_readonly_disk)
 {
     grant_ref_t ref;
     struct blkif_request req;
