@@ -241,7 +241,12 @@ int disk_file_open(struct disk_file *disk, const struct disk_config *config)
 
 void disk_file_close(struct disk_file *disk)
 {
-    if (disk->fd >= 0)
-        close(disk->fd);
+    struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    if (disk->fd < 0)
+        return;
+    /* An io_uring taken down holds the file, and with it the lock, for long. */
+    fcntl(disk->fd, F_OFD_SETLK, &whole);
+    close(disk->fd);
     disk->fd = -1;
 }
