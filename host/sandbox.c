@@ -81,13 +81,13 @@ static int allow_guest_mappings(scmp_filter_ctx filter, uint64_t va_end,
     int rc;
 
     rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_mmap, 4,
-                          SCMP_A0(SCMP_CMP_LT, va_end),
-                          SCMP_A1(SCMP_CMP_LT, va_end),
+                          SCMP_A0(SCMP_CMP_LT, va_end, 0),
+                          SCMP_A1(SCMP_CMP_LT, va_end, 0),
                           ARG32(3, MAP_SHARED | MAP_FIXED), ARG32(4, memfd));
     if (rc == 0)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_munmap, 2,
-                              SCMP_A0(SCMP_CMP_LT, va_end),
-                              SCMP_A1(SCMP_CMP_LE, va_end));
+                              SCMP_A0(SCMP_CMP_LT, va_end, 0),
+                              SCMP_A1(SCMP_CMP_LE, va_end, 0));
     return rc;
 }
 
