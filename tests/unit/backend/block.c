@@ -33,7 +33,7 @@ static void expect_file(uint64_t sector, uint8_t value, size_t len)
 {
     uint8_t *bytes = malloc(len);
 
-    cr_assert_eq(pread(disk_fd, bytes, len, (off_t)sector * 512), len);
+    cr_assert_eq(pread(disk_fd, bytes, len, (off_t)sector * 512), (ssize_t)len);
     for (size_t i = 0; i < len; i++)
         cr_assert_eq(bytes[i], value, "byte %zu", i);
     free(bytes);

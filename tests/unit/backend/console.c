@@ -77,12 +77,13 @@ static void expect_printed(const char *text)
 
 static void guest_prints(const char *text)
 {
-    cr_assert_eq(ring_bytes_write(&out, text, strlen(text)), strlen(text));
+    cr_assert_eq(ring_bytes_write(&out, text, strlen(text)),
+                 (ssize_t)strlen(text));
 }
 
 static void type(const char *text)
 {
-    cr_assert_eq(write(to_stdin, text, strlen(text)), strlen(text));
+    cr_assert_eq(write(to_stdin, text, strlen(text)), (ssize_t)strlen(text));
 }
 
 Test(console, prints_what_the_guest_wrote_and_tells_it)

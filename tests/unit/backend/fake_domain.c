@@ -1,6 +1,6 @@
 #include "fake_domain.h"
 
-#include <criterion/criterion.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "host/port.h"
 #include "host/sandbox.h"
 
-#define NR_GRANTS (4 * GRANT_ENTRIES_PER_PAGE)
+#define TABLE_PAGES 4
+#define NR_GRANTS   (TABLE_PAGES * GRANT_ENTRIES_PER_PAGE)
 
 struct domain fake_dom;
 struct domain_config fake_config;
@@ -32,10 +33,10 @@ void fake_domain_create(bool scatter)
 {
     static grant_entry_v1_t *table;
     static uint32_t next[NR_GRANTS];
-    static struct grant_pins pins[4][GRANT_ENTRIES_PER_PAGE];
+    static struct grant_pins pins[TABLE_PAGES][GRANT_ENTRIES_PER_PAGE];
     const struct memory_config config = {
         .ram_pages = FAKE_PAGES, .shared_pages = 8, .scatter = scatter};
-    void *frames[4];
+    int rc;
 
     memset(&fake_dom, 0, sizeof fake_dom);
     memset(pins, 0, sizeof pins);
@@ -43,13 +44,13 @@ void fake_domain_create(bool scatter)
     fake_bound = fake_is_open = false;
     fake_dom.id = DOMAIN_ID;
     fake_dom.config = &fake_config;
-    cr_assert_eq(memory_create(&fake_dom.mem, &config), 0);
+    rc = memory_create(&fake_dom.mem, &config);
+    assert(rc == 0);
 
     /* The guest wants its table in one piece; the host has pages. */
-    table =
-        aligned_alloc(PAGE_SIZE, sizeof frames / sizeof *frames * PAGE_SIZE);
-    memset(table, 0, sizeof frames / sizeof *frames * PAGE_SIZE);
-    for (unsigned i = 0; i < 4; i++)
+    table = aligned_alloc(PAGE_SIZE, TABLE_PAGES * PAGE_SIZE);
+    memset(table, 0, TABLE_PAGES * PAGE_SIZE);
+    for (unsigned i = 0; i < TABLE_PAGES; i++)
         grant_table_grow(&fake_dom.grants, table + i * GRANT_ENTRIES_PER_PAGE,
                          pins[i]);
     grant_offers_init(&fake_offers, table, NR_GRANTS, next);
@@ -57,11 +58,11 @@ void fake_domain_create(bool scatter)
 
 void fake_domain_destroy(void)
 {
-    cr_expect_eq(fake_dom.grants.nr_pinned, 0, "a grant is still in use");
+    assert(!fake_dom.grants.nr_pinned); /* no grant is in use */
     for (size_t i = 0; i < fake_dom.mem.nr_frames; i++)
-        cr_expect_eq(fake_dom.mem.frames[i].refs, 0, "frame %zu is held", i);
-    cr_expect_not(fake_bound, "the port is still bound");
-    cr_expect_eq(fake_dom.wait.nr, 0, "a descriptor is still waited for");
+        assert(!fake_dom.mem.frames[i].refs); /* no frame is held */
+    assert(!fake_bound);
+    assert(!fake_dom.wait.nr); /* no descriptor is waited for */
     memory_destroy(&fake_dom.mem);
     free(fake_dom.grants.frames[0]);
 }
@@ -81,13 +82,15 @@ grant_ref_t fake_grant(unsigned i, bool readonly)
     int64_t ref =
         grant_offer(&fake_offers, BACKEND_ID, (uint32_t)fake_mfn(i), readonly);
 
-    cr_assert_gt(ref, 0);
+    assert(ref > 0);
     return (grant_ref_t)ref;
 }
 
 void fake_sleep(void)
 {
-    cr_assert_geq(wait_for(&fake_dom.wait, UINT64_MAX), 0);
+    int rc = wait_for(&fake_dom.wait, UINT64_MAX);
+
+    assert(rc >= 0);
 }
 
 /* host/port.h */
@@ -95,8 +98,8 @@ void fake_sleep(void)
 int port_bind_backend(struct domain *dom, evtchn_port_t number, uint16_t remote,
                       port_fn notify, port_fn closed, void *context)
 {
-    cr_expect_eq(dom, &fake_dom);
-    cr_expect_eq(remote, BACKEND_ID);
+    assert(dom == &fake_dom);
+    assert(remote == BACKEND_ID);
     if (number != FAKE_PORT || fake_bound)
         return -EINVAL;
     port.notify = notify;
@@ -108,17 +111,17 @@ int port_bind_backend(struct domain *dom, evtchn_port_t number, uint16_t remote,
 
 void port_unbind_backend(struct domain *dom, evtchn_port_t number)
 {
-    cr_expect_eq(dom, &fake_dom);
+    assert(dom == &fake_dom);
     if (number == FAKE_PORT)
         fake_bound = false;
 }
 
 void port_raise(struct domain *dom, evtchn_port_t number)
 {
-    cr_expect_eq(dom, &fake_dom);
+    assert(dom == &fake_dom);
     if (!number) /* as the real one: no such port is no harm */
         return;
-    cr_expect(number == FAKE_PORT && fake_bound, "raised port %u", number);
+    assert(number == FAKE_PORT && fake_bound);
     fake_raised++;
 }
 
@@ -145,8 +148,7 @@ void domain_end(struct domain *dom, enum domain_end end)
 
 void sandbox_allow_arg(struct sandbox *sandbox, int nr, int arg)
 {
-    cr_expect_eq(sandbox, &fake_dom.sandbox);
-    cr_expect(nr > 0 && arg >= 0);
+    assert(sandbox == &fake_dom.sandbox && nr > 0 && arg >= 0);
 }
 
 /* host/backend/xenbus.h */

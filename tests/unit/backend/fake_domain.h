@@ -1,7 +1,8 @@
 /*
  * tests/unit/backend/fake_domain.h: a domain with real memory and a real grant
  * table, and stand-ins for what backends are connected through: event channels
- * that count, and a xenbus that is a list of keys.
+ * that count, and a xenbus that is a list of keys. What must hold is asserted,
+ * so that fuzzers can use it too.
  */
 #ifndef FAKE_DOMAIN_H
 #define FAKE_DOMAIN_H
