@@ -1,9 +1,9 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <criterion/criterion.h>
 #include <xen/elfnote.h>
 
 #include "tests/unit/build/test_elf.h"
@@ -55,7 +55,8 @@ static void append(struct test_elf *elf, const void *bytes, size_t size)
 {
     Elf64_Phdr *segment = &elf->segments[SEG_NOTE];
 
-    cr_assert_leq(segment->p_filesz + size, sizeof elf->notes);
+    if (segment->p_filesz + size > sizeof elf->notes)
+        abort(); /* the test wants too much */
     memcpy(elf->notes + segment->p_filesz, bytes, size);
     segment->p_filesz = (segment->p_filesz + size + 3) & ~3u;
 }
@@ -138,8 +139,8 @@ const char *test_elf_write(const struct test_elf *elf, size_t size)
     static char path[64];
     int fd = memfd_create("image", 0);
 
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(write(fd, elf, size), (ssize_t)size);
+    if (fd < 0 || write(fd, elf, size) != (ssize_t)size)
+        abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return path;
 }

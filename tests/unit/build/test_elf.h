@@ -1,6 +1,7 @@
 /*
  * tests/unit/build/test_elf.h: kernel images made byte by byte: a file whose
- * every header a test may bend before it is written.
+ * every header a test may bend before it is written. Without Criterion, for the
+ * fuzzers.
  */
 #ifndef TESTS_UNIT_BUILD_TEST_ELF_H
 #define TESTS_UNIT_BUILD_TEST_ELF_H
