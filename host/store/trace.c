@@ -74,7 +74,7 @@ static const char *show(const char *payload, size_t len, char *buf, size_t size)
         const unsigned char c = (unsigned char)payload[i];
 
         if (at + 8 > size) {
-            strcpy(buf + at, "...");
+            memcpy(buf + at, "...", sizeof "...");
             return buf;
         }
         if (c == '\0')

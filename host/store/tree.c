@@ -38,12 +38,11 @@ const struct node *tree_nearest(const struct tree *tree, const char *path,
 
     *len = 0;
     while ((name_len = path_next(&cursor, &name))) {
-        bool found;
-        const uint32_t at = node_place(node, name, name_len, &found);
+        const struct node *child = node_child(node, name, name_len);
 
-        if (!found)
+        if (!child)
             break;
-        node = node->children[at];
+        node = child;
         *len = (size_t)(cursor - path);
     }
     if (*len == 0)
@@ -109,10 +108,7 @@ static void count_guest(struct tree *tree, const char *path, size_t len,
 
     node->nr_guest += delta;
     while (path < end && (name_len = path_next(&path, &name))) {
-        bool found;
-        const uint32_t at = node_place(node, name, name_len, &found);
-
-        node = node->children[at];
+        node = node_child(node, name, name_len);
         node->nr_guest += delta;
     }
 }
