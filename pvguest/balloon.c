@@ -56,7 +56,9 @@ static size_t change_reservation(unsigned op, xen_pfn_t *frames, size_t nr)
 
     set_xen_guest_handle(arg.extent_start, frames);
     done = hypercall_memory_op(op, &arg);
-    return done < 0 ? 0 : (size_t)done;
+    if (done < 0)
+        return 0;
+    return (size_t)done < nr ? (size_t)done : nr;
 }
 
 static void free_pages(const size_t *pfns, size_t nr)
@@ -67,7 +69,7 @@ static void free_pages(const size_t *pfns, size_t nr)
 
 static size_t give_some(size_t nr)
 {
-    size_t pfns[BATCH], found = 0, done;
+    size_t pfns[BATCH] = {0}, found = 0, done;
     xen_pfn_t mfns[BATCH];
     void *page;
 
@@ -91,7 +93,7 @@ static size_t give_some(size_t nr)
 
 static size_t take_some(size_t nr)
 {
-    size_t pfns[BATCH], found = 0, done;
+    size_t pfns[BATCH] = {0}, found = 0, done;
     xen_pfn_t frames[BATCH];
 
     for (size_t pfn = 0; pfn < guest_start_info->nr_pages && found < nr; pfn++)

@@ -24,7 +24,7 @@ static uint32_t nr_frames, max_frames;
 /* Have the hypervisor grow the table to (wanted) frames; map the new ones. */
 static bool map_frames(uint32_t wanted)
 {
-    xen_pfn_t frames[MAX_FRAMES];
+    xen_pfn_t frames[MAX_FRAMES] = {0};
     int16_t status;
 
     if (hypercall_grant_setup_table(wanted, frames, &status) ||

@@ -43,7 +43,7 @@ static int split(char *line, char **words, int max)
         words[nr++] = out;
         for (; *in && (quote || (*in != ' ' && *in != '\t')); in++) {
             if (quote ? *in == quote : *in == '\'' || *in == '"')
-                quote = quote ? 0 : *in;
+                quote = (char)(quote ? 0 : *in);
             else if (*in == '\\' && quote != '\'' && in[1])
                 *out++ = *++in;
             else

@@ -40,8 +40,11 @@ static bool heap_keeps_blocks_apart(void)
 
     for (unsigned i = 0; i < NR_BLOCKS; i++) {
         blocks[i] = malloc(size_of(i));
-        if (!blocks[i])
+        if (!blocks[i]) {
+            while (i)
+                free(blocks[--i]);
             return false;
+        }
         memset(blocks[i], (int)i, size_of(i));
     }
     for (unsigned i = 0; i < NR_BLOCKS; i += 2) {
@@ -58,14 +61,20 @@ static bool heap_keeps_blocks_apart(void)
 static bool heap_gives_large_blocks_back(void)
 {
     size_t before = page_nr_free();
-    unsigned char *block = calloc(1, 300000);
-    bool good = block && is_filled(block, 300000, 0);
+    unsigned char *block = calloc(1, 300000), *grown;
+    bool good;
 
-    if (block)
-        block[299999] = 7;
-    block = realloc(block, 500000);
-    good &= block && block[299999] == 7 && block[499999] == 0;
-    free(block);
+    if (!block)
+        return false;
+    good = is_filled(block, 300000, 0);
+    block[299999] = 7;
+    grown = realloc(block, 500000);
+    if (!grown) {
+        free(block);
+        return false;
+    }
+    good &= grown[299999] == 7;
+    free(grown);
     return good && page_nr_free() == before;
 }
 
@@ -224,6 +233,7 @@ int main(void)
     promise(heap_gives_large_blocks_back(), "large blocks return to the pages");
     promise(!(huge = malloc((size_t)1 << 40)) && errno == ENOMEM,
             "a block larger than memory is refused");
+    free(huge);
     promise(printf_formats(), "printf formats");
     pthreads();
     condition_times_out();
