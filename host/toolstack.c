@@ -23,16 +23,9 @@
 struct scribe {
     struct store *store;
     char base[64];
+    const char *key; /* the one that failed */
     int rc;
 };
-
-static void did(struct scribe *scribe, const char *path, int rc)
-{
-    scribe->rc = rc;
-    if (rc)
-        log_error("cannot write %s to xenstore: %s; free some memory", path,
-                  strerror(-rc));
-}
 
 __attribute__((format(printf, 2, 3))) static void
 scribe_at(struct scribe *scribe, const char *format, ...)
@@ -51,7 +44,8 @@ static void put(struct scribe *scribe, const char *key, const char *value)
     if (scribe->rc)
         return;
     stpcpy(stpcpy(stpcpy(path, scribe->base), "/"), key);
-    did(scribe, path, store_write(scribe->store, path, value));
+    scribe->key = key;
+    scribe->rc = store_write(scribe->store, path, value);
 }
 
 static void put_number(struct scribe *scribe, const char *key, uint64_t number)
@@ -71,14 +65,13 @@ static void put_number(struct scribe *scribe, const char *key, uint64_t number)
  */
 static void make(struct scribe *scribe, uint16_t owner, uint16_t reader)
 {
-    int rc;
-
     if (scribe->rc)
         return;
-    rc = store_write(scribe->store, scribe->base, "");
-    if (!rc)
-        rc = store_set_owner(scribe->store, scribe->base, owner, reader);
-    did(scribe, scribe->base, rc);
+    scribe->key = scribe->base;
+    scribe->rc = store_write(scribe->store, scribe->base, "");
+    if (!scribe->rc)
+        scribe->rc =
+            store_set_owner(scribe->store, scribe->base, owner, reader);
 }
 
 static void make_uuid(char uuid[37])
@@ -228,6 +221,11 @@ int toolstack_publish(struct domain *dom)
     publish_rings(&scribe, dom, &start);
     publish_console_backend(&scribe, dom);
     publish_guest_places(&scribe, dom);
+
+    if (scribe.rc)
+        log_error("cannot write %s of domain %u to xenstore: %s; free some "
+                  "memory",
+                  scribe.key, dom->id, strerror(-scribe.rc));
     return scribe.rc;
 }
 

@@ -89,8 +89,13 @@ static long poll_ports(struct vcpu *vcpu, uint64_t arg)
  */
 static long refuse_suspend(void)
 {
-    log_warning("the guest asked to be suspended: this host cannot save it, "
-                "so it goes on as after a cancelled suspend");
+    static bool said;
+
+    if (!said)
+        log_warning(
+            "the guest asked to be suspended: this host cannot save it, "
+            "so it goes on as after a cancelled suspend");
+    said = true;
     return 1;
 }
 

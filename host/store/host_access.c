@@ -88,7 +88,7 @@ int store_set_owner(struct store *store, const char *text, uint16_t owner,
 
     if (rc)
         return rc;
-    path_copy(path, top);
+    strcpy(path, top);
     do
         rc = view_set_permissions(&view, path, list, nr);
     while (!rc && tree_next(&store->tree, top, path));
@@ -158,7 +158,7 @@ static void deliver(struct store *store)
     void *const context = event->watch->context;
     char path[PATH_SIZE];
 
-    path_copy(path, event->path);
+    strcpy(path, event->path);
     event_queue_pop(&store->host_events);
     trace_line(store, "d0 event %s", path);
     fn(context, path);

@@ -10,7 +10,7 @@
 static size_t node_bytes(const struct node *node)
 {
     return sizeof *node + node->name_len + 1 + node->value_len +
-           node->room_children * sizeof(struct node *);
+           node->room_children * sizeof *node->children;
 }
 
 struct node *node_new(struct tree_pool *pool, const char *name, size_t len,
@@ -92,25 +92,6 @@ void node_give_value(struct tree_pool *pool, struct node *node, char *value,
     node->value_len = (uint32_t)len;
 }
 
-static int share_children(struct tree_pool *pool, struct node *node,
-                          const struct node *old)
-{
-    if (old->nr_children == 0)
-        return 0;
-    node->children = malloc(old->room_children * sizeof(struct node *));
-    if (!node->children)
-        return -ENOMEM;
-    node->room_children = old->room_children;
-    pool->bytes += node->room_children * sizeof(struct node *);
-
-    for (uint32_t i = 0; i < old->nr_children; i++) {
-        node->children[i] = old->children[i];
-        node->children[i]->refs++;
-    }
-    node->nr_children = old->nr_children;
-    return 0;
-}
-
 int node_own(struct tree_pool *pool, struct node **slot)
 {
     struct node *old = *slot, *node;
@@ -123,20 +104,31 @@ int node_own(struct tree_pool *pool, struct node **slot)
         node_new(pool, old->name, old->name_len, permissions_ref(old->perms));
     if (!node)
         return -ENOMEM;
-    if (node_copy_value(old->value, old->value_len, &value)) {
-        node_unref(pool, node);
-        return -ENOMEM;
-    }
-    node_give_value(pool, node, value, old->value_len);
-    if (share_children(pool, node, old)) {
-        node_unref(pool, node);
-        return -ENOMEM;
-    }
     node->generation = old->generation;
     node->nr_guest = old->nr_guest;
+    if (old->room_children) {
+        node->children = malloc(old->room_children * sizeof *node->children);
+        if (!node->children)
+            goto fail;
+        node->room_children = old->room_children;
+        pool->bytes += node->room_children * sizeof *node->children;
+    }
+    if (node_copy_value(old->value, old->value_len, &value))
+        goto fail;
+    node_give_value(pool, node, value, old->value_len);
+
+    for (uint32_t i = 0; i < old->nr_children; i++) {
+        node->children[i] = old->children[i];
+        node->children[i]->refs++;
+    }
+    node->nr_children = old->nr_children;
     old->refs--;
     *slot = node;
     return 0;
+
+fail:
+    node_unref(pool, node);
+    return -ENOMEM;
 }
 
 static int compare_name(const struct node *node, const char *name, size_t len)
@@ -171,14 +163,6 @@ uint32_t node_place(const struct node *node, const char *name, size_t len,
     return low;
 }
 
-struct node *node_child(const struct node *node, const char *name, size_t len)
-{
-    bool found;
-    const uint32_t at = node_place(node, name, len, &found);
-
-    return found ? node->children[at] : NULL;
-}
-
 int node_reserve(struct tree_pool *pool, struct node *node)
 {
     const uint32_t room = node->room_children ? 2 * node->room_children : 4;
@@ -186,10 +170,10 @@ int node_reserve(struct tree_pool *pool, struct node *node)
 
     if (node->nr_children < node->room_children)
         return 0;
-    children = realloc(node->children, room * sizeof(struct node *));
+    children = realloc(node->children, room * sizeof *children);
     if (!children)
         return -ENOMEM;
-    pool->bytes += (room - node->room_children) * sizeof(struct node *);
+    pool->bytes += (room - node->room_children) * sizeof *children;
     node->children = children;
     node->room_children = room;
     return 0;
@@ -202,7 +186,7 @@ void node_attach(struct node *parent, struct node *child)
         node_place(parent, child->name, child->name_len, &found);
 
     memmove(parent->children + at + 1, parent->children + at,
-            (parent->nr_children - at) * sizeof(struct node *));
+            (parent->nr_children - at) * sizeof *parent->children);
     parent->children[at] = child;
     parent->nr_children++;
 }
@@ -213,6 +197,6 @@ struct node *node_detach(struct node *parent, uint32_t place)
 
     parent->nr_children--;
     memmove(parent->children + place, parent->children + place + 1,
-            (parent->nr_children - place) * sizeof(struct node *));
+            (parent->nr_children - place) * sizeof *parent->children);
     return child;
 }

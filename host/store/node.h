@@ -74,9 +74,6 @@ void node_give_value(struct tree_pool *pool, struct node *node, char *value,
 uint32_t node_place(const struct node *node, const char *name, size_t len,
                     bool *found);
 
-/* The child (name), or NULL. */
-struct node *node_child(const struct node *node, const char *name, size_t len);
-
 /* Room for one more child: 0 or -ENOMEM. */
 int node_reserve(struct tree_pool *pool, struct node *node);
 

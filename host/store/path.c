@@ -83,14 +83,6 @@ size_t path_next(const char **cursor, const char **name)
     return len;
 }
 
-void path_copy(char to[PATH_SIZE], const char *path)
-{
-    const size_t len = strnlen(path, PATH_SIZE - 1);
-
-    memcpy(to, path, len);
-    to[len] = '\0';
-}
-
 void path_parent(const char *path, char parent[PATH_SIZE])
 {
     const char *slash = strrchr(path, '/');

@@ -37,9 +37,6 @@ bool path_within(const char *path, const char *ancestor);
  */
 size_t path_next(const char **cursor, const char **name);
 
-/* A copy of a canonical path. */
-void path_copy(char to[PATH_SIZE], const char *path);
-
 /* The parent of (path) in (parent); the root's is the root. */
 void path_parent(const char *path, char parent[PATH_SIZE]);
 

@@ -74,7 +74,7 @@ static const char *show(const char *payload, size_t len, char *buf, size_t size)
         const unsigned char c = (unsigned char)payload[i];
 
         if (at + 8 > size) {
-            memcpy(buf + at, "...", sizeof "...");
+            strcpy(buf + at, "...");
             return buf;
         }
         if (c == '\0')

@@ -38,11 +38,12 @@ const struct node *tree_nearest(const struct tree *tree, const char *path,
 
     *len = 0;
     while ((name_len = path_next(&cursor, &name))) {
-        const struct node *child = node_child(node, name, name_len);
+        bool found;
+        const uint32_t at = node_place(node, name, name_len, &found);
 
-        if (!child)
+        if (!found)
             break;
-        node = child;
+        node = node->children[at];
         *len = (size_t)(cursor - path);
     }
     if (*len == 0)
@@ -108,7 +109,10 @@ static void count_guest(struct tree *tree, const char *path, size_t len,
 
     node->nr_guest += delta;
     while (path < end && (name_len = path_next(&path, &name))) {
-        node = node_child(node, name, name_len);
+        bool found;
+        const uint32_t at = node_place(node, name, name_len, &found);
+
+        node = node->children[at];
         node->nr_guest += delta;
     }
 }

@@ -176,7 +176,7 @@ static int touch_subtree(const struct view *view, const char *top)
 
     path_parent(top, path);
     rc = touch(view, path, tree_find(tree, path));
-    path_copy(path, top);
+    strcpy(path, top);
     do {
         if (!rc)
             rc = touch(view, path, tree_find(tree, path));
@@ -188,7 +188,7 @@ static void change_subtree(const struct view *view, const char *top)
 {
     char path[PATH_SIZE];
 
-    path_copy(path, top);
+    strcpy(path, top);
     transaction_change(view->tx, path, true, true);
     while (tree_next(view_tree(view), top, path))
         transaction_change(view->tx, path, false, false);
