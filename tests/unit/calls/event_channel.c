@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tests/unit/calls/fake.h"
+#include "tests/harness/fake_domain.h"
 
 TestSuite(event_channel, .init = fake_create, .fini = fake_destroy);
 

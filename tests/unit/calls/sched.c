@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <xen/sched.h>
 
-#include "tests/unit/calls/fake.h"
+#include "tests/harness/fake_domain.h"
 
 TestSuite(sched, .init = fake_create, .fini = fake_destroy);
 

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <xen/vcpu.h>
 
-#include "tests/unit/calls/fake.h"
+#include "tests/harness/fake_domain.h"
 
 #define MS UINT64_C(1000000)
 

@@ -1,10 +1,12 @@
 /*
- * tests/unit/calls/fake.h: a domain with everything a hypercall can touch and
- * nothing that runs: memory with boot page tables, a null engine that keeps
+ * tests/harness/fake_domain.h: a domain with everything a hypercall can touch
+ * and nothing that runs: memory with boot page tables, a null engine that keeps
  * account of what it was told, and a clock that the test moves.
  */
-#ifndef TESTS_UNIT_CALLS_FAKE_H
-#define TESTS_UNIT_CALLS_FAKE_H
+#ifndef TESTS_HARNESS_FAKE_DOMAIN_H
+#define TESTS_HARNESS_FAKE_DOMAIN_H
+
+#include <string.h>
 
 #include "host/domain.h"
 #include "host/engine/engine.h"
@@ -44,7 +46,7 @@ extern void (*while_asleep)(struct vcpu *vcpu);
 extern uint64_t fake_now; /* ns; moves by 1 ns with each look */
 
 void fake_create(void);
-void fake_destroy(void); /* asserts that nothing leaked */
+void fake_destroy(void); /* aborts if something leaked */
 
 /* The domain has an engine for the va range [start, end). */
 void fake_engine(uint64_t start, uint64_t end);
