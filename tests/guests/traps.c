@@ -21,7 +21,7 @@ static bool note(struct trap_frame *frame)
     seen_address = trap_fault_address();
     nr_seen++;
     frame->rip += skip;
-    scratch = scratch * 1.25 + 0.5; /* uses the interrupted code's registers */
+    scratch *= 3.25; /* uses registers of the interrupted code */
     return true;
 }
 

@@ -7,10 +7,7 @@
 
 #include <stdint.h>
 
-/*
- * System time in ns since some moment of the hypervisor's choosing; never goes
- * back. What deadlines are in.
- */
+/* System time in ns: since the domain began; never goes back. */
 uint64_t clock_system_ns(void);
 
 /* Wall clock in ns since 1970. */
