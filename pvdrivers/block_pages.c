@@ -80,7 +80,8 @@ uint32_t pages_lend(struct block *block, struct part *part, char *data,
 
     part->nr_sectors = 0;
     while (nr < max && nr_sectors) {
-        uint32_t first = ((uintptr_t)data & (PAGE_SIZE - 1)) / BLOCK_SECTOR;
+        uint32_t offset = (uint32_t)((uintptr_t)data & (PAGE_SIZE - 1));
+        uint32_t first = offset / BLOCK_SECTOR;
         uint32_t sectors = PAGE_SECTORS - first;
         grant_ref_t ref;
         int64_t page;

@@ -11,12 +11,11 @@
 static struct trap_frame seen;
 static unsigned nr_seen;
 static uint64_t seen_address;
-static uint64_t skip; /* bytes of the instruction to step over */
+static uint64_t skip;          /* bytes of the instruction to step over */
+volatile double scratch = 1.5; /* not static: nothing reads the last value */
 
 static bool note(struct trap_frame *frame)
 {
-    static volatile double scratch = 1.5;
-
     seen = *frame;
     seen_address = trap_fault_address();
     nr_seen++;
