@@ -2,6 +2,8 @@
 #include "host/domain.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,9 @@
 
 /* Frames that are the hypervisor's: shared_info and the grant table. */
 #define SHARED_FRAMES (1 + GRANT_MAX_FRAMES)
+
+/* More than the store's 4 MiB of nodes, its events and its transactions. */
+#define HEAP_BYTES (8 << 20)
 
 #define EXIT_CRASHED      125
 #define EXIT_HOST_TROUBLE 1
@@ -129,10 +134,17 @@ static int start_vcpus(struct domain *dom)
     return pagetable_adopt(&dom->vcpus[0]);
 }
 
-/* A page the guest shares with us from its start, as a host address. */
+/*
+ * A page the guest shares with us from its start, as a host address. It is
+ * held: what the guest gives back, nobody may go on writing to.
+ */
 static void *start_page(struct domain *dom, uint64_t mfn)
 {
-    return memory_frame(&dom->mem, mfn);
+    void *page = memory_frame(&dom->mem, mfn);
+
+    if (page)
+        memory_record(&dom->mem, mfn)->refs++;
+    return page;
 }
 
 /* The rings that every domain has. */
@@ -166,6 +178,20 @@ static int open_image(struct domain *dom)
     return rc;
 }
 
+/*
+ * In the sandbox malloc can have no more address space: give it now what the
+ * store's limits can come to. Untouched, it costs nothing.
+ */
+static void extend_heap(void)
+{
+    void *volatile all; /* or the compiler sees through it */
+
+    mallopt(M_MMAP_THRESHOLD, INT_MAX); /* everything from this heap */
+    mallopt(M_TRIM_THRESHOLD, INT_MAX); /* which never shrinks */
+    all = malloc(HEAP_BYTES);
+    free(all);
+}
+
 int domain_create(struct domain *dom, const struct domain_config *config)
 {
     struct memory_config mem = {
@@ -182,6 +208,7 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     dom->mem.fd = -1;
     dom->signal_fd = -1;
     dom->engine = &engine;
+    extend_heap();
     init_vcpus(dom);
     allow_standard_streams(&dom->sandbox);
 
@@ -304,6 +331,7 @@ static void serve(struct vcpu *vcpu, uint64_t wait_ns)
     uint64_t now;
 
     wait_for(&dom->wait, wait_ns);
+    block_poll_all(dom);
     store_run(dom->store);
     now = clock_now(&dom->clock);
     vcpu_run_timers(vcpu, now);
