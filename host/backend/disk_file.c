@@ -201,15 +201,32 @@ static int judge(struct disk_file *disk, const struct disk_config *config)
     return 0;
 }
 
+static bool same_file(int a, int b)
+{
+    struct stat first, other;
+
+    return !fstat(a, &first) && !fstat(b, &other) &&
+           first.st_dev == other.st_dev && first.st_ino == other.st_ino;
+}
+
 /* Readers may share; a writer is alone. Not all file systems know locks. */
-static int lock(const struct disk_file *disk, const struct disk_config *config)
+static int lock(struct disk_file *disk, const struct disk_config *config)
 {
     struct flock whole = {
         .l_type = disk->readonly ? F_RDLCK : F_WRLCK,
         .l_whence = SEEK_SET,
     };
+    int fd =
+        open_nonblocking(config->target, disk->readonly ? O_RDONLY : O_RDWR);
 
-    if (!fcntl(disk->fd, F_OFD_SETLK, &whole))
+    disk->lock_fd = fd < 0 ? -1 : fd;
+    if (fd < 0 || !same_file(fd, disk->fd)) {
+        log_error("disk %s: %s was replaced while it was being opened: start "
+                  "again",
+                  config->vdev, config->target);
+        return -ESTALE;
+    }
+    if (!fcntl(fd, F_OFD_SETLK, &whole))
         return 0;
     if (errno == EAGAIN || errno == EACCES) {
         log_error("disk %s: %s is in use as another guest's or this guest's "
@@ -228,7 +245,8 @@ int disk_file_open(struct disk_file *disk, const struct disk_config *config)
 {
     int rc;
 
-    *disk = (struct disk_file){.fd = -1, .readonly = config->readonly};
+    *disk = (struct disk_file){
+        .fd = -1, .lock_fd = -1, .readonly = config->readonly};
     rc = open_path(disk, config);
     if (!rc)
         rc = judge(disk, config);
@@ -241,12 +259,9 @@ int disk_file_open(struct disk_file *disk, const struct disk_config *config)
 
 void disk_file_close(struct disk_file *disk)
 {
-    struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-    if (disk->fd < 0)
-        return;
-    /* An io_uring taken down holds the file, and with it the lock, for long. */
-    fcntl(disk->fd, F_OFD_SETLK, &whole);
-    close(disk->fd);
-    disk->fd = -1;
+    if (disk->fd >= 0)
+        close(disk->fd);
+    if (disk->lock_fd >= 0)
+        close(disk->lock_fd);
+    disk->fd = disk->lock_fd = -1;
 }

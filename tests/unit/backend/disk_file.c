@@ -26,7 +26,7 @@ static void make_file(void)
     cr_assert_eq(ftruncate(fd, 1 << 20), 0);
     close(fd);
     config = (struct disk_config){.target = path, .vdev = "xvdb"};
-    file.fd = second.fd = -1;
+    file.fd = file.lock_fd = second.fd = second.lock_fd = -1;
 }
 
 static void remove_file(void)
