@@ -4,6 +4,8 @@
  * What the page cache holds is read while io_uring_enter() runs, so the caller
  * submits a batch and finds most results at once; the rest shows as a readable
  * ring descriptor. One entry for a batch costs less than one system call each.
+ * Not so for a batch of one: a read that is alone is first tried by preadv2(),
+ * which takes three quarters of the time when the page cache has it all.
  *
  * The ring starts disabled, gets the disks' files and its restrictions, and is
  * enabled for good: whoever takes over this process may do no more with it.
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "host/backend/block_private.h"
 #include "host/domain.h"
@@ -92,6 +95,8 @@ int block_io_create(struct domain *dom)
     if (rc < 0)
         goto fail_remove;
     sandbox_allow_arg(&dom->sandbox, SYS_io_uring_enter, io->ring.ring_fd);
+    for (unsigned i = 0; i < dom->nr_disks; i++)
+        sandbox_allow_arg(&dom->sandbox, SYS_preadv2, dom->disks[i]->file.fd);
     dom->block_io = io;
     return 0;
 
@@ -169,21 +174,63 @@ static bool queue(struct block_io *io, struct block_request *req)
     return true;
 }
 
-void block_io_queue(struct block_io *io, struct block_request *req)
+/* Into the ring, or the backlog when it is full. */
+static void queue_or_keep(struct block_io *io, struct block_request *req)
 {
-    io->nr_inflight++;
     if (queue(io, req))
         return;
     req->next = io->backlog;
     io->backlog = req;
 }
 
-unsigned block_io_queued(const struct block_io *io)
+static void queue_lone(struct block_io *io)
 {
-    return io_uring_sq_ready(&io->ring) + (io->backlog ? 1 : 0);
+    struct block_request *req = io->lone;
+
+    io->lone = NULL;
+    if (req)
+        queue_or_keep(io, req);
 }
 
-void block_io_submit(struct block_io *io, bool wait)
+void block_io_queue(struct block_io *io, struct block_request *req)
+{
+    io->nr_inflight++;
+    queue_lone(io);
+    if (block_io_queued(io) == 0)
+        io->lone = req;
+    else
+        queue_or_keep(io, req);
+}
+
+unsigned block_io_queued(const struct block_io *io)
+{
+    return io_uring_sq_ready(&io->ring) + (io->backlog || io->lone ? 1 : 0);
+}
+
+/*
+ * Not for direct I/O, which would wait for the disk here. Whatever does not
+ * succeed is left to the ring to do, and to fail.
+ */
+static bool read_lone(struct block_io *io)
+{
+    struct block_request *req = io->lone;
+    ssize_t n;
+
+    if (!req || io->read || !(req->steps & BLOCK_READ) || req->dev->no_nowait)
+        return false;
+    n = preadv2(req->dev->file.fd, req->iov, (int)req->nr_iov,
+                (off_t)req->offset, RWF_NOWAIT);
+    if (n < 0 && errno == EOPNOTSUPP)
+        req->dev->no_nowait = true;
+    if (n <= 0)
+        return false;
+    io->lone = NULL;
+    io->read = req;
+    io->read_res = (int)n;
+    return true;
+}
+
+static void queue_backlog(struct block_io *io)
 {
     while (io->backlog) {
         struct block_request *req = io->backlog;
@@ -192,26 +239,40 @@ void block_io_submit(struct block_io *io, bool wait)
         if (!queue(io, req)) {
             req->next = io->backlog;
             io->backlog = req;
-            break;
+            return;
         }
     }
-    if (wait)
+}
+
+void block_io_submit(struct block_io *io, bool wait)
+{
+    bool done = read_lone(io);
+
+    if (!done)
+        queue_lone(io);
+    queue_backlog(io);
+    if (wait && !done)
         io_uring_submit_and_wait(&io->ring, 1);
-    else
+    else if (io_uring_sq_ready(&io->ring) > 0)
         io_uring_submit(&io->ring);
     io->source->events = io->nr_inflight > 0 ? POLLIN : 0;
 }
 
 struct block_request *block_io_take(struct block_io *io, int *res)
 {
-    struct block_request *req;
+    struct block_request *req = io->read;
     struct io_uring_cqe *cqe;
 
-    if (io_uring_peek_cqe(&io->ring, &cqe))
-        return NULL;
-    req = io_uring_cqe_get_data(cqe);
-    *res = cqe->res;
-    io_uring_cqe_seen(&io->ring, cqe);
+    if (req) {
+        io->read = NULL;
+        *res = io->read_res;
+    } else {
+        if (io_uring_peek_cqe(&io->ring, &cqe))
+            return NULL;
+        req = io_uring_cqe_get_data(cqe);
+        *res = cqe->res;
+        io_uring_cqe_seen(&io->ring, cqe);
+    }
     io->nr_inflight--;
     if (!io->nr_inflight)
         io->source->events = 0;

@@ -110,6 +110,7 @@ struct blockdev {
     struct block_page ring_grants[1 << BLOCK_MAX_ORDER];
     unsigned nr_ring_pages;
 
+    bool no_nowait; /* a read without the ring would have to wait */
     unsigned nr_inflight;
     bool barrier; /* one is in flight: nothing else may start */
     bool held;    /* (held_slot) was taken and cannot start yet */
@@ -184,7 +185,10 @@ void block_pages_forget(struct blockdev *dev);
 
 struct block_io {
     struct io_uring ring;
-    unsigned nr_inflight;          /* queued or given to the kernel */
+    unsigned nr_inflight;       /* queued or given to the kernel */
+    struct block_request *lone; /* queued, and nothing after it yet */
+    struct block_request *read; /* read without the ring: (read_res) */
+    int read_res;
     struct block_request *backlog; /* found no room, last first */
     struct wait_source *source;
 };
