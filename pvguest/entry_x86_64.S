@@ -8,6 +8,7 @@
 #define SCHEDOP_block  1
 #define UPCALL_MASK    1 /* offset of evtchn_upcall_mask in shared_info */
 #define VECTOR_UPCALL  256
+#define FRAME_RIP      (17 * 8) /* in struct trap_frame */
 #define FXSAVE_SIZE    512
 #define XSAVE_HEADER   512
 
@@ -49,6 +50,7 @@
     entry trap_19, 19, 0
     entry trap_21, 21, 1
 
+    .type trap_common, @function
 trap_common:
     push %rdi
     push %rsi
@@ -67,6 +69,11 @@ trap_common:
     push %r15
     cld
     mov %rsp, %rbx
+
+    /* A frame for who walks RBP: the trap was called from where it hit. */
+    push FRAME_RIP(%rbx)
+    push %rbp
+    mov %rsp, %rbp
     and $-64, %rsp
 
     /* The interrupted code may be using any register; so does C. */
@@ -116,6 +123,7 @@ trap_common:
     movq $0, 8(%rsp) /* the error code's slot is the iret frame's flags */
     add $8, %rsp
     jmp HYPERCALL_STUB(__HYPERVISOR_iret)
+    .size trap_common, . - trap_common
 
 /*
  * Events. Cooperative guests open the upcall mask nowhere but inside
@@ -128,7 +136,7 @@ guest_upcall:
     cmpb $0, event_preempt(%rip)
     jne 1f
     mov block_sp(%rip), %rsp
-    jmp guest_block_end
+    jmp .Lblock_end
 1:  pop %rcx
     pop %r11
     push $0
@@ -150,7 +158,7 @@ guest_block:
     mov $SCHEDOP_block, %edi
     xor %esi, %esi
     call HYPERCALL_STUB(__HYPERVISOR_sched_op)
-guest_block_end:
+.Lblock_end:
     movb $1, guest_shared_page + UPCALL_MASK(%rip)
     pop %r15
     pop %r14

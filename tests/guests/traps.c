@@ -20,7 +20,7 @@ static bool note(struct trap_frame *frame)
     seen_address = trap_fault_address();
     nr_seen++;
     frame->rip += skip;
-    scratch *= 3.25; /* uses registers of the interrupted code */
+    scratch = scratch * 1.25 + 0.5; /* uses the interrupted code's registers */
     return true;
 }
 

@@ -7,7 +7,10 @@
 
 #include <stdint.h>
 
-/* System time in ns: since the domain began; never goes back. */
+/*
+ * System time in ns since some moment of the hypervisor's choosing; never goes
+ * back. What deadlines are in.
+ */
 uint64_t clock_system_ns(void);
 
 /* Wall clock in ns since 1970. */

@@ -5,9 +5,14 @@
  * bit and nothing else happens, until some thread waits, sleeps or yields.
  * Then pending events are dispatched, one at a time, on the waiting thread's
  * stack: a handler never runs beside other code, needs no locks, and must not
- * block. A program that wants events between any two instructions (to port a
+ * block: waiting in a handler ends the guest with a report.
+ *
+ * A program that wants events between any two instructions (to port a
  * preemptive kernel) turns upcalls on with event_upcalls(true); handlers then
- * run on top of whatever was interrupted, all registers kept, upcalls masked.
+ * run on top of whatever was interrupted, all registers and vector state kept,
+ * upcalls masked. The rest of the library knows nothing of being interrupted:
+ * while upcalls are on, use only this file, clock_system_ns and clock_wall_ns,
+ * and turn them off around anything else.
  */
 #ifndef PVGUEST_EVENT_H
 #define PVGUEST_EVENT_H
@@ -32,9 +37,16 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
 int event_bind_virq(unsigned virq, event_fn fn, void *context,
                     evtchn_port_t *port);
 
-/* For ports that exist already, as those named in start_info. */
+/*
+ * For ports that exist already, as those named in start_info: unmasks (port).
+ * 0, -EINVAL for a number no port can have, -ENOMEM.
+ */
 int event_handle(evtchn_port_t port, event_fn fn, void *context);
 
+/*
+ * A masked port's events merge into one, which comes when it is unmasked. Both
+ * are memory operations, not hypercalls.
+ */
 void event_mask(evtchn_port_t port);
 void event_unmask(evtchn_port_t port);
 

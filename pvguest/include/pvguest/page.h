@@ -18,7 +18,7 @@ void *page_alloc(size_t nr);
 void *page_alloc_zeroed(size_t nr);
 void page_free(void *pages, size_t nr);
 
-/* Pages free now. */
+/* Pages free now, including those that nobody has touched or mapped yet. */
 size_t page_nr_free(void);
 
 /* The machine frame behind (address), which must lie in RAM. */
@@ -26,11 +26,16 @@ uint64_t page_mfn(const void *address);
 
 /*
  * Map machine frame (mfn), not RAM of ours (shared_info, a grant table frame),
- * at a fresh address: NULL when the hypervisor refuses.
+ * at a fresh address, for good: there are about 500 such. NULL when they are
+ * used up or the hypervisor refuses.
  */
 void *page_map_frame(uint64_t mfn, bool writable);
 
-/* Give (nr) pages back to the hypervisor / take them again; how many worked. */
+/*
+ * Give (nr) free pages back to the hypervisor, or take as many again as were
+ * given before. How many worked: fewer when there are no more, or the
+ * hypervisor has none left.
+ */
 size_t page_give_back(size_t nr);
 size_t page_take_again(size_t nr);
 
