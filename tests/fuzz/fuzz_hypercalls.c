@@ -15,40 +15,46 @@
 
 #define ARG_WORDS 16
 
-/* Those with something to get wrong, the common ones more often. */
-static const uint8_t calls[] = {
-    __HYPERVISOR_set_trap_table,
-    __HYPERVISOR_mmu_update,
-    __HYPERVISOR_mmu_update,
-    __HYPERVISOR_mmu_update,
-    __HYPERVISOR_set_gdt,
-    __HYPERVISOR_stack_switch,
-    __HYPERVISOR_set_callbacks,
-    __HYPERVISOR_sched_op_compat,
-    __HYPERVISOR_set_debugreg,
-    __HYPERVISOR_update_descriptor,
-    __HYPERVISOR_memory_op,
-    __HYPERVISOR_memory_op,
-    __HYPERVISOR_multicall,
-    __HYPERVISOR_update_va_mapping,
-    __HYPERVISOR_update_va_mapping,
-    __HYPERVISOR_set_timer_op,
-    __HYPERVISOR_event_channel_op_compat,
-    __HYPERVISOR_xen_version,
-    __HYPERVISOR_console_io,
-    __HYPERVISOR_grant_table_op,
-    __HYPERVISOR_grant_table_op,
-    __HYPERVISOR_vm_assist,
-    __HYPERVISOR_update_va_mapping_otherdomain,
-    __HYPERVISOR_vcpu_op,
-    __HYPERVISOR_set_segment_base,
-    __HYPERVISOR_mmuext_op,
-    __HYPERVISOR_mmuext_op,
-    __HYPERVISOR_sched_op,
-    __HYPERVISOR_callback_op,
-    __HYPERVISOR_event_channel_op,
-    __HYPERVISOR_event_channel_op,
-    __HYPERVISOR_physdev_op,
+/*
+ * What calls look like, so that most get past their first check: c a command
+ * below (nr_cmds), p a pointer to the arguments, n a small count, v an address,
+ * e a page-table entry, m a machine address, s the own domain, . anything.
+ */
+static const struct shape {
+    uint8_t nr, nr_cmds;
+    char args[6];
+} shapes[] = {
+    {__HYPERVISOR_set_trap_table, 0, "p...."},
+    {__HYPERVISOR_mmu_update, 0, "pnps."},
+    {__HYPERVISOR_mmu_update, 0, "pn.s."},
+    {__HYPERVISOR_set_gdt, 0, "p...."},
+    {__HYPERVISOR_stack_switch, 0, "....."},
+    {__HYPERVISOR_set_callbacks, 0, "vvv.."},
+    {__HYPERVISOR_sched_op_compat, 4, "cn..."},
+    {__HYPERVISOR_set_debugreg, 10, "cv..."},
+    {__HYPERVISOR_update_descriptor, 0, "m...."},
+    {__HYPERVISOR_memory_op, 28, "cp..."},
+    {__HYPERVISOR_memory_op, 28, "cp..."},
+    {__HYPERVISOR_multicall, 0, "pn..."},
+    {__HYPERVISOR_update_va_mapping, 0, "ve..."},
+    {__HYPERVISOR_update_va_mapping, 0, "ven.."},
+    {__HYPERVISOR_set_timer_op, 0, "....."},
+    {__HYPERVISOR_event_channel_op_compat, 0, "p...."},
+    {__HYPERVISOR_xen_version, 12, "cp..."},
+    {__HYPERVISOR_console_io, 3, "cnp.."},
+    {__HYPERVISOR_grant_table_op, 13, "cpn.."},
+    {__HYPERVISOR_grant_table_op, 2, "cpn.."},
+    {__HYPERVISOR_vm_assist, 3, "cn..."},
+    {__HYPERVISOR_update_va_mapping_otherdomain, 0, "ve.s."},
+    {__HYPERVISOR_vcpu_op, 14, "c0p.."},
+    {__HYPERVISOR_set_segment_base, 5, "c...."},
+    {__HYPERVISOR_mmuext_op, 0, "pn.s."},
+    {__HYPERVISOR_mmuext_op, 0, "pnps."},
+    {__HYPERVISOR_sched_op, 8, "cp..."},
+    {__HYPERVISOR_callback_op, 3, "cp..."},
+    {__HYPERVISOR_event_channel_op, 14, "cp..."},
+    {__HYPERVISOR_event_channel_op, 14, "cp..."},
+    {__HYPERVISOR_physdev_op, 30, "cp..."},
 };
 
 /* Few pages, so that the same one is met in many roles. */
@@ -89,14 +95,79 @@ static uint64_t pick(struct input *in)
     }
 }
 
+/* One argument in the role that (letter) says, now and then in another. */
+static uint64_t pick_arg(struct input *in, char letter, unsigned nr_cmds)
+{
+    uint8_t byte = input_u8(in);
+
+    if (byte >= 0xf8)
+        letter = '.';
+    switch (letter) {
+    case 'c':
+        return byte % nr_cmds;
+    case 'p':
+        return page_va(ARGS_PAGE);
+    case 'n':
+        return byte % 8;
+    case 's':
+        return DOMID_SELF;
+    case '0':
+        return 0;
+    case 'v':
+        return page_va(pick_page(in));
+    case 'e':
+        return page_mfn(pick_page(in)) << PAGE_SHIFT | (byte & 0x67);
+    case 'm':
+        return (page_mfn(pick_page(in)) << PAGE_SHIFT) + (byte & ~7u);
+    default:
+        return pick(in);
+    }
+}
+
+/* Structures begin with a small number, a domain, or a frame. */
+static uint64_t pick_word(struct input *in)
+{
+    uint64_t word = pick(in);
+
+    return input_u8(in) & 1 ? word
+                            : (word & 0xffff) | (uint64_t)DOMID_SELF << 32;
+}
+
 /* The guest writes its arguments, or pages it wants to make tables of. */
 static void fill(struct input *in, uint64_t va)
 {
     uint64_t words[ARG_WORDS];
 
     for (unsigned i = 0; i < ARG_WORDS; i++)
-        words[i] = pick(in);
+        words[i] = i < 4 ? pick_word(in) : pick(in);
     (void)guest_write(vcpu, guest_addr(va), words, sizeof words);
+}
+
+/* A grant to map, or a mapping to undo, with the fields about right. */
+static void fill_grant(struct input *in)
+{
+    const uint8_t byte = input_u8(in);
+    struct gnttab_map_grant_ref map = {
+        .host_addr = page_va(pick_page(in)),
+        .flags = byte % 32,
+        .ref = 8 + input_u8(in) % 18,
+        .dom = DOMAIN_ID,
+    };
+    struct gnttab_unmap_grant_ref unmap = {.handle = byte % 4};
+
+    if (byte & 0x80) {
+        const uint32_t nr = dom->grant_maps.nr;
+
+        if (unmap.handle < nr)
+            unmap.host_addr = dom->grant_maps.table[unmap.handle].host_addr;
+        (void)guest_write(vcpu, guest_addr(page_va(ARGS_PAGE)), &unmap,
+                          sizeof unmap);
+    } else {
+        if (map.flags & GNTMAP_contains_pte)
+            map.host_addr = (page_mfn(L1_PAGE) << PAGE_SHIFT) + 8 * byte;
+        (void)guest_write(vcpu, guest_addr(page_va(ARGS_PAGE)), &map,
+                          sizeof map);
+    }
 }
 
 /* The number of uses that each frame should have. */
@@ -181,20 +252,23 @@ static void close_ports(void)
 
 static void step(struct input *in)
 {
-    uint8_t deed = input_u8(in);
-    uint64_t nr = calls[deed % sizeof calls], args[5];
+    const uint8_t deed = input_u8(in);
+    const struct shape *shape =
+        &shapes[deed % (sizeof shapes / sizeof *shapes)];
+    uint64_t nr = shape->nr, args[5];
 
     if (deed >= 0xf0) {
         fill(in, page_va(pick_page(in)));
         return;
     }
-    if (deed >= 0xec)
+    if (deed >= 0xee)
         nr = input_u64(in);
     fill(in, page_va(ARGS_PAGE));
-    args[0] = deed & 0x80 ? page_va(ARGS_PAGE) : pick(in);
-    args[1] = deed & 0x40 ? page_va(ARGS_PAGE) : pick(in);
-    for (unsigned i = 2; i < 5; i++)
-        args[i] = pick(in);
+    if (nr == __HYPERVISOR_grant_table_op && input_u8(in) & 1)
+        fill_grant(in);
+    for (unsigned i = 0; i < 5; i++)
+        args[i] =
+            pick_arg(in, shape->args[i], shape->nr_cmds ? shape->nr_cmds : 1);
     if (nr == __HYPERVISOR_iret)
         return; /* the engine's affair */
     domain_hypercall(vcpu, nr, args);
