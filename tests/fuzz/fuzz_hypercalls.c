@@ -164,7 +164,7 @@ static void fill_grant(struct input *in)
                           sizeof unmap);
     } else {
         if (map.flags & GNTMAP_contains_pte)
-            map.host_addr = (page_mfn(L1_PAGE) << PAGE_SHIFT) + 8 * byte;
+            map.host_addr = (page_mfn(L1_PAGE) << PAGE_SHIFT) + 8ul * byte;
         (void)guest_write(vcpu, guest_addr(page_va(ARGS_PAGE)), &map,
                           sizeof map);
     }

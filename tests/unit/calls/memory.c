@@ -214,7 +214,7 @@ Test(memory_op, tells_where_the_m2p_is)
     cr_expect_geq((m.max_mfn + 1) * 8, (dom->mem.first_mfn + RAM_PAGES) * 8);
     cr_expect_geq(m.v_end, m.v_start + (m.max_mfn + 1) * 8);
     cr_expect_eq(call(__HYPERVISOR_memory_op, XENMEM_maximum_ram_page),
-                 m.max_mfn);
+                 (long)m.max_mfn);
 }
 
 Test(memory_op, believes_the_guest_about_its_highest_pfn)

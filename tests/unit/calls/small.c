@@ -222,7 +222,7 @@ Test(small_calls, keeps_virtual_debug_registers)
 {
     cr_expect_eq(call(__HYPERVISOR_get_debugreg, 6), 0xffff0ff0);
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 0, page_va(1)), 0);
-    cr_expect_eq(call(__HYPERVISOR_get_debugreg, 0), page_va(1));
+    cr_expect_eq(call(__HYPERVISOR_get_debugreg, 0), (long)page_va(1));
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 1, HOLE), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 1), 0);
     cr_expect_eq(call(__HYPERVISOR_get_debugreg, 5), 0x401, "an alias of 7");
