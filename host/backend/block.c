@@ -268,6 +268,7 @@ static int blockdev_create(struct domain *dom, const struct disk_config *config)
     rc = disk_file_open(&dev->file, config);
     if (rc)
         goto fail;
+    dev->no_nowait = dev->file.direct;
     rc =
         xenbus_create(&dev->bus, dom, "vbd", config->virtual_device, &ops, dev);
     if (rc)

@@ -129,7 +129,7 @@ static void prepare_transfer(struct io_uring_sqe *sqe,
                              const struct block_request *req, int file)
 {
     const struct iovec *iov = req->iov;
-    bool read = req->steps & BLOCK_READ;
+    bool read = block_step(req) == BLOCK_READ;
 
     if (req->nr_iov > 1)
         io_uring_prep_rw(read ? IORING_OP_READV : IORING_OP_WRITEV, sqe, file,
@@ -143,18 +143,21 @@ static void prepare(struct io_uring_sqe *sqe, struct block_request *req)
 {
     int file = (int)req->dev->index;
 
-    if (req->steps & BLOCK_PREFLUSH) {
+    switch (block_step(req)) {
+    case BLOCK_PREFLUSH:
+    case BLOCK_POSTFLUSH:
         req->flush_mark = req->dev->nr_written;
         io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
-    } else if (req->steps & (BLOCK_READ | BLOCK_WRITE)) {
+        break;
+    case BLOCK_READ:
+    case BLOCK_WRITE:
         prepare_transfer(sqe, req, file);
-    } else if (req->steps & BLOCK_DISCARD) {
+        break;
+    case BLOCK_DISCARD:
         io_uring_prep_fallocate(sqe, file,
                                 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                 (off_t)req->offset, (off_t)req->left);
-    } else {
-        req->flush_mark = req->dev->nr_written;
-        io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
+        break;
     }
     io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
     io_uring_sqe_set_data(sqe, req);
@@ -216,7 +219,8 @@ static bool read_lone(struct block_io *io)
     struct block_request *req = io->lone;
     ssize_t n;
 
-    if (!req || io->read || !(req->steps & BLOCK_READ) || req->dev->no_nowait)
+    if (!req || io->read || block_step(req) != BLOCK_READ ||
+        req->dev->no_nowait)
         return false;
     n = preadv2(req->dev->file.fd, req->iov, (int)req->nr_iov,
                 (off_t)req->offset, RWF_NOWAIT);

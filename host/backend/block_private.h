@@ -86,6 +86,12 @@ struct block_request {
     struct block_page own_pages[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
 
+/* The step under way, or to be taken next. */
+static inline enum block_step block_step(const struct block_request *req)
+{
+    return (enum block_step)(req->steps & -req->steps);
+}
+
 /* A page the frontend lends for good. */
 struct block_kept {
     grant_ref_t ref;

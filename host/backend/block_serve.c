@@ -153,7 +153,7 @@ static void step_failed(struct block_request *req, int error)
         kind = COMPLAINT_FULL;
     if (error == ENODATA)
         kind = COMPLAINT_SHRUNK;
-    if (error == EOPNOTSUPP && (req->steps & BLOCK_DISCARD))
+    if (error == EOPNOTSUPP && block_step(req) == BLOCK_DISCARD)
         status = BLKIF_RSP_EOPNOTSUPP; /* the guest will stop asking */
     else
         complain(req->dev, req, kind, error);
@@ -170,20 +170,25 @@ static int step_result(struct block_request *req, int res)
     if (res < 0)
         return res;
     req->tries = 0;
-    if (req->steps & BLOCK_PREFLUSH) {
+    switch (block_step(req)) {
+    case BLOCK_PREFLUSH:
+    case BLOCK_POSTFLUSH:
         dev->nr_durable = req->flush_mark;
-    } else if (req->steps & (BLOCK_READ | BLOCK_WRITE)) {
-        if (res == 0)
-            return req->steps & BLOCK_READ ? -ENODATA : -ENOSPC;
-        if (req->steps & BLOCK_WRITE)
-            dev->nr_written++;
-        return advance(req, (size_t)res) ? 0 : 1;
-    } else if (req->steps & BLOCK_DISCARD) {
+        return 0;
+    case BLOCK_DISCARD:
         dev->nr_written++;
-    } else {
-        dev->nr_durable = req->flush_mark;
+        return 0;
+    case BLOCK_READ:
+        if (res == 0)
+            return -ENODATA;
+        break;
+    case BLOCK_WRITE:
+        if (res == 0)
+            return -ENOSPC;
+        dev->nr_written++;
+        break;
     }
-    return 0;
+    return advance(req, (size_t)res) ? 0 : 1;
 }
 
 static void step_done(struct block_io *io, struct block_request *req, int res)

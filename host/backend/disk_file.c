@@ -82,7 +82,7 @@ static uint32_t sane_sector_size(uint64_t size)
 {
     uint32_t sane = SECTOR_SIZE;
 
-    while (sane < PAGE_SIZE && sane * 2 <= size)
+    while (sane < PAGE_SIZE && sane <= size / 2)
         sane *= 2;
     return sane;
 }

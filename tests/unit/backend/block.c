@@ -417,6 +417,31 @@ Test(block_unconnected, does_not_write_to_a_readonly_disk)
     expect_file(0, disk_byte(0), 512);
 }
 
+/* Past the page cache: whole device sectors only, whatever their size is. */
+Test(block_unconnected, does_direct_io)
+{
+    grant_ref_t ref;
+    struct blkif_request req;
+
+    disk->direct_io_safe = true;
+    disk_open();
+    cr_assert_eq(disk_connect(0), 0);
+    ref = fake_grant(FIRST_DATA, false);
+    req = disk_request(BLKIF_OP_READ, 64, &ref, 1);
+    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
+    expect_page(FIRST_DATA, 64);
+    memset(fake_page(FIRST_DATA), 0x99, PAGE_SIZE);
+    req = disk_request(BLKIF_OP_WRITE, 8, &ref, 1);
+    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
+    expect_file(8, 0x99, PAGE_SIZE);
+
+    req = disk_request(BLKIF_OP_READ, 64, &ref, 1);
+    req.seg[0].last_sect = 0;
+    cr_expect_eq(disk_do(&req), strcmp(fake_back_key("sector-size"), "512")
+                                    ? BLKIF_RSP_ERROR
+                                    : BLKIF_RSP_OKAY);
+}
+
 /* A disk that shrinks: an error beyond its end, never invented zeroes. */
 Test(block, reports_the_missing_part_of_a_disk_that_shrank)
 {
