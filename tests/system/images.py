@@ -13,7 +13,8 @@ HERE = os.path.dirname(__file__)
 ENGINES = ["process"]
 LAYOUTS = {"in order": [], "scattered": ["--scatter-p2m"]}
 # Its last line is its verdict.
-PROMISES = ["events", "grants", "libc", "pages", "threads", "timers", "traps"]
+PROMISES = ["events", "freestanding", "grants", "libc", "pages", "threads",
+            "timers", "traps"]
 # All of its lines are known.
 LINES = ["hello", "clock"]
 
