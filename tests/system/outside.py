@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""A program outside of this tree builds and runs by what docs/guest.md says:
+the template, and an image without a C library."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+
+ROOT = os.path.join(HERE, "..", "..")
+BUILD = os.path.abspath(guest.BUILD)
+
+
+def sh(command, folder):
+    done = subprocess.run(["sh", "-ec", command], cwd=folder, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done
+    assert done.stderr == "", done
+    return done.stdout
+
+
+def a_copy_of_the_template_builds_and_runs():
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "mine")
+        shutil.copytree(os.path.join(ROOT, "examples", "template"), copy)
+        out = sh(f"make -s BUILD={BUILD} run", copy)
+        assert out == "Hello from a unikernel of my own.\n", out
+
+
+def an_image_without_a_C_library_builds_and_runs():
+    source = os.path.join(ROOT, "tests", "guests", "freestanding.c")
+    with tempfile.TemporaryDirectory() as folder:
+        sh(f"PKG_CONFIG_PATH={BUILD}; export PKG_CONFIG_PATH\n"
+           f"cc -O2 -o own.elf {os.path.abspath(source)} "
+           "$(pkg-config --cflags --libs paravane-freestanding)", folder)
+        result = guest.run(guest=os.path.join(folder, "own.elf"))
+        assert result.status == 0, result
+        assert result.console.endswith("verdict: success\n"), result
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([a_copy_of_the_template_builds_and_runs,
+                       an_image_without_a_C_library_builds_and_runs]))
