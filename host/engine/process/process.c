@@ -68,11 +68,18 @@ static int process_accepts(const struct image *image, char *why, size_t size)
         snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
         return -ENOEXEC;
     }
-    if (image->virt_end > PROCESS_M2P_VA) {
+    if (image->virt_start >= PROCESS_M2P_VA) {
         snprintf(why, size,
                  "it is linked at 0x%lx, in the upper half or beyond "
                  "0x%lx; such kernels need --engine kvm",
                  image->virt_start, PROCESS_M2P_VA);
+        return -ENOEXEC;
+    }
+    if (image->virt_end > PROCESS_M2P_VA) {
+        snprintf(why, size,
+                 "it reaches up to 0x%lx, and the engine's own addresses "
+                 "begin at 0x%lx: make its segments smaller",
+                 image->virt_end, PROCESS_M2P_VA);
         return -ENOEXEC;
     }
     if (image->virt_start < PROCESS_VA_START) {
