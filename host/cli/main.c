@@ -1,8 +1,12 @@
 /* The command line of paravane. */
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/cli/cli.h"
+#include "host/log.h"
 
 static const char help[] =
     "usage: paravane COMMAND [OPTIONS]\n"
@@ -35,7 +39,35 @@ static int print_help(void)
     return STATUS_OK;
 }
 
-int main(int argc, char **argv)
+/*
+ * A standard stream that the caller closed would become the number of the next
+ * file we open, and get what is meant for the stream. Something that cannot be
+ * written stands in for it; to read it is to be at its end.
+ */
+static void fill_standard_streams(void)
+{
+    struct pollfd streams[] = {
+        {.fd = STDIN_FILENO}, {.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+    const nfds_t nr = sizeof streams / sizeof *streams;
+
+    if (poll(streams, nr, 0) <= 0)
+        return;
+    for (nfds_t i = 0; i < nr; i++)
+        if (streams[i].revents & POLLNVAL)
+            open("/dev/null", O_RDONLY); /* the lowest number that is free */
+}
+
+/* What was printed may have gone nowhere: the disk behind stdout was full. */
+static int check_stdout(int status)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    log_error("stdout: %m; not all of the answer was written: send it where "
+              "there is room");
+    return STATUS_HOST_TROUBLE;
+}
+
+static int run_command(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : NULL;
 
@@ -52,4 +84,10 @@ int main(int argc, char **argv)
         if (!strcmp(command, commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
     return cli_bad_usage(NULL, "there is no command '%s'", command);
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_streams();
+    return check_stdout(run_command(argc, argv));
 }
