@@ -22,6 +22,9 @@ int cli_doctor(int argc, char **argv);
 int cli_bad_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* option.val of what has no letter: cli_bad_option tells it from those. */
+#define OPTION_JSON 256
+
 /*
  * For getopt_long with opterr = 0: say what is wrong with the argument it
  * stopped at, having returned (result): '?' or ':'. Returns STATUS_BAD_USAGE.

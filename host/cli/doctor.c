@@ -255,7 +255,7 @@ static unsigned json_report(void)
 int cli_doctor(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
+        {"json", no_argument, NULL, OPTION_JSON},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -268,7 +268,7 @@ int cli_doctor(int argc, char **argv)
             fputs(help, stdout);
             return STATUS_OK;
         }
-        if (result != 'j')
+        if (result != OPTION_JSON)
             return cli_bad_option(COMMAND, result, argv);
         json = true;
     }

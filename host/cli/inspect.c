@@ -245,7 +245,7 @@ static int inspect(const char *path, bool json)
 int cli_inspect(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
+        {"json", no_argument, NULL, OPTION_JSON},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -258,7 +258,7 @@ int cli_inspect(int argc, char **argv)
             fputs(help, stdout);
             return STATUS_OK;
         }
-        if (result != 'j')
+        if (result != OPTION_JSON)
             return cli_bad_option(COMMAND, result, argv);
         json = true;
     }

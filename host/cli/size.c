@@ -33,20 +33,21 @@ int memory_size_parse(const char *text, uint64_t *bytes)
     number = strtoull(text, &suffix, 10);
     shift = suffix_shift(suffix);
     if (*text < '0' || *text > '9' || shift < 0) {
-        log_error("'%s' is not an amount of memory: write 64M, 1G or 8192K; "
+        log_error("'%.64s' is not an amount of memory: write 64M, 1G or 8192K; "
                   "a plain number counts MiB; see 'paravane run --help'",
                   text);
         return -EINVAL;
     }
     if (errno == ERANGE || number > UINT64_MAX >> shift) {
-        log_error("'%s' is more memory than can be counted: write 64M or 1G; "
-                  "see 'paravane run --help'",
-                  text);
+        log_error(
+            "'%.64s' is more memory than can be counted: write 64M or 1G; "
+            "see 'paravane run --help'",
+            text);
         return -EINVAL;
     }
     number <<= shift;
     if (number == 0 || number % PAGE_SIZE) {
-        log_error("a guest cannot have '%s' of memory: it takes one or more "
+        log_error("a guest cannot have '%.64s' of memory: it takes one or more "
                   "pages of 4K, say 64M; see 'paravane run --help'",
                   text);
         return -EINVAL;
