@@ -43,6 +43,20 @@ def an_image_without_a_C_library_builds_and_runs():
         assert result.console.endswith("verdict: success\n"), result
 
 
+def the_low_byte_of_mains_result_is_the_exit_status():
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "own.c"), "w") as source:
+            source.write("int main(int argc, char **argv)"
+                         "{ return argc == 1 ? -1 : 300; }")
+        sh(f"PKG_CONFIG_PATH={BUILD}; export PKG_CONFIG_PATH\n"
+           "cc -o own.elf own.c $(pkg-config --cflags --libs paravane-guest)",
+           folder)
+        image = os.path.join(folder, "own.elf")
+        assert guest.run(guest=image).status == 255
+        assert guest.run(guest=image, args=["x"]).status == 300 % 256
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([a_copy_of_the_template_builds_and_runs,
-                       an_image_without_a_C_library_builds_and_runs]))
+                       an_image_without_a_C_library_builds_and_runs,
+                       the_low_byte_of_mains_result_is_the_exit_status]))
