@@ -35,7 +35,9 @@ static int publish_config(struct blockdev *dev)
     rc = rc ?: xenbus_publish(bus, "mode", "%c", file->readonly ? 'r' : 'w');
     rc = rc ?: xenbus_publish(bus, "device-type", "%s", type);
     rc = rc ?: xenbus_publish(bus, "dev", "%s", config->vdev);
-    rc = rc ?: xenbus_publish(bus, "removable", "%d", config->cdrom);
+    rc = rc
+             ?: xenbus_publish(bus, "removable", "%d",
+                               config->removable || config->cdrom);
     rc = rc ?: xenbus_publish(bus, "bootable", "1");
     rc = rc ?: xenbus_publish(bus, "discard-enable", "%d", config->discard);
     rc = rc
@@ -82,7 +84,9 @@ static int publish_geometry(struct blockdev *dev)
     int rc = 0;
 
     if (dev->config->cdrom)
-        info |= VDISK_CDROM | VDISK_REMOVABLE;
+        info |= VDISK_CDROM;
+    if (dev->config->cdrom || dev->config->removable)
+        info |= VDISK_REMOVABLE;
     if (file->readonly)
         info |= VDISK_READONLY;
     rc = rc
