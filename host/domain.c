@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,7 +30,12 @@
 #define SHARED_FRAMES (1 + GRANT_MAX_FRAMES)
 
 /* More than the store's 4 MiB of nodes, its events and its transactions. */
-#define HEAP_BYTES (8 << 20)
+#define HEAP_BYTES      (8 << 20)
+#define HEAP_USED_BYTES (64 << 10)
+
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14; older ones answer -EINVAL */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define EXIT_CRASHED      125
 #define EXIT_HOST_TROUBLE 1
@@ -189,6 +195,9 @@ static void extend_heap(void)
     mallopt(M_MMAP_THRESHOLD, INT_MAX); /* everything from this heap */
     mallopt(M_TRIM_THRESHOLD, INT_MAX); /* which never shrinks */
     all = malloc(HEAP_BYTES);
+    /* what every domain uses: in one go instead of a fault for each page */
+    madvise((void *)(((uintptr_t)all | (PAGE_SIZE - 1)) + 1), HEAP_USED_BYTES,
+            MADV_POPULATE_WRITE);
     free(all);
 }
 

@@ -91,6 +91,12 @@ struct memory_config {
 int memory_create(struct memory *mem, const struct memory_config *config);
 void memory_destroy(struct memory *mem);
 
+/*
+ * (nr) frames from (index) on will be written soon: have the kernel find them
+ * in one go instead of one fault each. Only a hint.
+ */
+void memory_expect_writes(struct memory *mem, size_t index, size_t nr);
+
 /* Is (mfn) one of this domain's, in any state? */
 static inline bool memory_has(const struct memory *mem, mfn_t mfn)
 {

@@ -2,17 +2,22 @@
 #include "host/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/prctl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stdio.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "host/log.h"
 
-#define TASK_TOP 0x7ffffffff000u
+/* A rule is a dozen at most. */
+#define MAX_INSTRUCTIONS (SANDBOX_MAX_RULES * 16)
 
 void sandbox_allow_args(struct sandbox *sandbox, int nr, int arg, int64_t arg2)
 {
@@ -99,45 +104,81 @@ static int allow_punching(scmp_filter_ctx filter, int memfd)
         ARG32(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE));
 }
 
+/*
+ * libseccomp cannot ask where a call comes from, and it must be asked first:
+ * calls from the guest's half of the address space go to the engine.
+ */
+static unsigned trap_calls_from_below(struct sock_filter *code, uint64_t limit)
+{
+    const struct sock_filter ask[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct seccomp_data, instruction_pointer) + 4),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(limit >> 32), 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    };
+
+    if (!limit)
+        return 0;
+    memcpy(code, ask, sizeof ask);
+    return sizeof ask / sizeof *ask;
+}
+
+/* The filter's instructions, appended at (code). Their number or -errno. */
+static long export_filter(scmp_filter_ctx filter, struct sock_filter *code,
+                          size_t room)
+{
+    int fds[2];
+    long rc;
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+        return -errno;
+    rc = seccomp_export_bpf(filter, fds[1]);
+    if (rc == 0) {
+        rc = read(fds[0], code, room * sizeof *code);
+        rc = rc < 0 ? -errno : rc / (long)sizeof *code;
+        if (rc == (long)room)
+            rc = -E2BIG; /* perhaps there was more */
+    }
+    close(fds[0]);
+    close(fds[1]);
+    return rc;
+}
+
+static int install(scmp_filter_ctx filter, uint64_t trap_below)
+{
+    struct sock_filter code[MAX_INSTRUCTIONS];
+    struct sock_fprog program = {.filter = code};
+    unsigned len = trap_calls_from_below(code, trap_below);
+    long rc = export_filter(filter, code + len, MAX_INSTRUCTIONS - len);
+
+    if (rc < 0)
+        return (int)rc;
+    program.len = (unsigned short)(len + rc);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        return -errno;
+    return 0;
+}
+
 int sandbox_enter(const struct sandbox *sandbox,
                   const struct sandbox_engine *engine, int memfd)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-    const char *step = "make the filter";
     int rc = -ENOMEM;
 
-    if (!filter)
-        goto fail;
-    seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 1);
-    rc = allow_plain(filter);
+    if (filter)
+        rc = allow_plain(filter);
     if (rc == 0)
         rc = allow_registered(filter, sandbox);
     if (rc == 0)
         rc = allow_punching(filter, memfd);
     if (rc == 0 && engine->guest_va_end)
         rc = allow_guest_mappings(filter, engine->guest_va_end, memfd);
+    if (rc == 0)
+        rc = install(filter, engine->trap_below);
     if (rc)
-        goto fail;
-
-    step = "turn on syscall user dispatch";
-    if (engine->dispatch_below &&
-        prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
-              engine->dispatch_below, TASK_TOP - engine->dispatch_below, NULL)) {
-        rc = -errno;
-        goto fail;
-    }
-
-    step = "load the filter";
-    rc = seccomp_load(filter);
-    if (rc)
-        goto fail;
-    seccomp_release(filter);
-    return 0;
-
-fail:
-    log_error("cannot enter the sandbox: could not %s (error %d); see "
-              "'paravane doctor'",
-              step, rc);
+        log_error("cannot enter the sandbox: %s; see 'paravane doctor'",
+                  strerror(-rc));
     if (filter)
         seccomp_release(filter);
     return rc;

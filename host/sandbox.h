@@ -25,8 +25,9 @@ struct sandbox {
 
 /* What the engine adds. */
 struct sandbox_engine {
-    uint64_t guest_va_end;   /* the guest's memfd may be mapped below; 0: not */
-    uint64_t dispatch_below; /* SYSCALL from below is a hypercall; 0: not */
+    uint64_t guest_va_end; /* the guest's memfd may be mapped below; 0: not */
+    uint64_t trap_below;   /* all calls from below raise SIGSYS: they are the
+                              guest's own; a multiple of 4 GiB, 0: none are */
 };
 
 /* Allow system call (nr) with (arg) as its first argument: a descriptor. */

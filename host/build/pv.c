@@ -32,6 +32,8 @@
 
 #define RFLAGS_ENTRY 0x202 /* IF, and the bit that is always 1 */
 
+#define MANY_PAGES 1024
+
 #define MAGIC "xen-3.0-x86_64"
 
 struct builder {
@@ -81,6 +83,15 @@ static int lay_out(struct builder *b)
         return -ENOMEM;
     }
     return 0;
+}
+
+/* All that is written at start of day, unless the kernel is a large one. */
+static void expect_writes(struct builder *b)
+{
+    const pfn_t first = (b->image->virt_start - b->layout.base) >> PAGE_SHIFT;
+
+    if (b->layout.stack - first < MANY_PAGES)
+        memory_expect_writes(b->mem, first, b->layout.stack + 1 - first);
 }
 
 /* What lies beyond the file's part of a segment is zero already. */
@@ -332,6 +343,8 @@ int pv_build(struct domain *dom)
         return image_refuse(b.image, "it cannot run as a PV guest: %s",
                             b.image->pv_refusal);
     rc = lay_out(&b);
+    if (!rc)
+        expect_writes(&b);
     if (!rc)
         rc = load_segments(&b);
     if (!rc)

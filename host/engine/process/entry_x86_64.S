@@ -34,6 +34,27 @@
 #define RSP 18
 #define SS 19
 
+#define XSAVE(offset) process_cpu+CPU_XSAVE+offset(%rip)
+
+    .macro movaps_out n
+    movaps %xmm\n, XSAVE(XSAVE_XMM+16*\n)
+    .endm
+    .macro movaps_in n
+    movaps XSAVE(XSAVE_XMM+16*\n), %xmm\n
+    .endm
+    .macro XMM move
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \move \n
+    .endr
+    .endm
+
+    .section .rodata
+    .balign 64
+initial_state:                          /* what XRSTOR makes of no component */
+    .zero XSAVE_MXCSR
+    .long 0x1f80
+    .zero 576 - XSAVE_MXCSR - 4
+
     .text
 
     /*
@@ -108,11 +129,28 @@ process_save:                           /* RAX: the C function to call */
     movq %rax, CPU(GUEST_FS)
     movq CPU(HOST_FS), %rax
     wrfsbase %rax
-    movl CPU(XSAVE_LO), %eax
-    movl CPU(XSAVE_HI), %edx
-    leaq process_cpu+CPU_XSAVE(%rip), %rcx
-    xsavec64 (%rcx)
-    movl $0x1f80, -8(%rsp)
+
+    /*
+     * Vector state. XSAVE and XRSTOR cost more than most hypercalls; when the
+     * CPU says that the guest uses nothing wider than SSE, sixteen plain stores
+     * do. The shim computes nothing with x87.
+     */
+    xorl %ecx, %ecx
+    cmpl $0, CPU(TELLS_IN_USE)
+    je 1f
+    incl %ecx
+    xgetbv
+    testl $XSTATE_WIDE, %eax
+    jnz 1f
+    movl $0, CPU(WIDE)
+    stmxcsr XSAVE(XSAVE_MXCSR)
+    XMM movaps_out
+    jmp 2f
+1:  movl $1, CPU(WIDE)
+    movl CPU(XSTATE), %eax
+    xorl %edx, %edx
+    xsave64 XSAVE(0)
+2:  movl $0x1f80, -8(%rsp)
     ldmxcsr -8(%rsp)
     movq CPU(VCPU), %rdi
     call *%rbx
@@ -131,10 +169,22 @@ process_go:                             /* EAX: GO_* */
 process_window:
     cmpl $0, CPU(WORK)
     jne process_recheck
-    movl CPU(XSAVE_LO), %eax
-    movl CPU(XSAVE_HI), %edx
-    leaq process_cpu+CPU_XSAVE(%rip), %rcx
-    xrstor64 (%rcx)
+    cmpl $0, CPU(WIDE)
+    jne 2f
+    movl $1, %ecx
+    xgetbv
+    andl $XSTATE_WIDE, %eax
+    jz 1f
+    /* The shim's library used wider registers: as unused as they were. */
+    xorl %edx, %edx
+    xrstor64 initial_state(%rip)
+1:  ldmxcsr XSAVE(XSAVE_MXCSR)
+    XMM movaps_in
+    jmp 3f
+2:  movl CPU(XSTATE), %eax
+    xorl %edx, %edx
+    xrstor64 XSAVE(0)
+3:
     movq CPU(GUEST_FS), %rax
     wrfsbase %rax
     movq REG(R15), %r15
@@ -154,10 +204,10 @@ process_window:
     movq REG(RAX), %rax
     movl $0, CPU(IN_SHIM)
     cmpl $GO_RETURN, CPU(CHANGED)
-    jne 1f
+    jne 4f
     movq REG(RSP), %rsp
     ret
-1:  leaq process_cpu+CPU_FRAME(%rip), %rsp
+4:  leaq process_cpu+CPU_FRAME(%rip), %rsp
     iretq
     .globl process_window_end
 process_window_end:

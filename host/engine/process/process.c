@@ -4,10 +4,10 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <linux/prctl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/platform/x86.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -29,9 +29,6 @@
 #define GUEST_RFLAGS 0x254dd5u
 #define RFLAGS_IF    0x200u
 
-/* x87, SSE, AVX, AVX-512, PKRU: not AMX, which needs permission to use. */
-#define XSTATE_MASK 0x2e7u
-
 struct process_cpu process_cpu;
 
 /* Where the guest sees each hypercall stub; the page the builder filled. */
@@ -39,24 +36,16 @@ static uint64_t hypercall_page_va;
 
 static int process_probe(char *why, size_t size)
 {
-    unsigned a, b, c, d;
-
     if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)) {
         snprintf(why, size,
                  "the CPU or kernel does not let programs set the FS base "
                  "(FSGSBASE); it takes Linux 5.9 and a CPU made since 2012");
         return -ENOTSUP;
     }
-    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0xd), "2"(1));
-    if (!(a & 2)) {
-        snprintf(why, size, "the CPU has no XSAVEC instruction");
-        return -ENOTSUP;
-    }
-    /* Asking for "off" succeeds exactly where "on" would. */
-    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0)) {
+    if (prctl(PR_GET_SECCOMP) < 0) {
         snprintf(why, size,
-                 "the kernel has no syscall user dispatch; it takes Linux "
-                 "5.11 or newer");
+                 "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER), "
+                 "which are what confines a guest");
         return -ENOTSUP;
     }
     return 0;
@@ -175,7 +164,7 @@ static void process_set_bases(struct vcpu *vcpu)
 static void process_kick(struct vcpu *vcpu)
 {
     (void)vcpu;
-    process_cpu.work = 1;
+    process_cpu.work |= WORK_KICK;
 }
 
 /* What is due before the guest may go on, then an event if there is one. */
@@ -185,10 +174,13 @@ int process_before_guest(struct vcpu *vcpu)
     struct domain *dom = vcpu->domain;
 
     while (cpu->work) {
-        cpu->work = 0;
+        const uint32_t work =
+            __atomic_exchange_n(&cpu->work, 0, __ATOMIC_RELAXED);
+
         if (dom->end != DOMAIN_RUNS)
             return GO_LEAVE;
-        domain_work(vcpu);
+        if (work & WORK_TICK)
+            domain_work(vcpu);
         process_tick_arm(vcpu);
     }
     cpu->info = vcpu->info;
@@ -237,7 +229,6 @@ static int process_create(struct domain *dom)
 {
     struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = &dom->vcpus[0];
-    unsigned a, b, c, d;
     uint32_t lo, hi;
     int rc;
 
@@ -248,27 +239,17 @@ static int process_create(struct domain *dom)
         return -ENOTSUP;
     }
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-    cpu->xsave_lo = lo & XSTATE_MASK;
-    cpu->xsave_hi = 0;
-    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(0xd), "2"(0));
-    if (b > PROCESS_XSAVE_SIZE) {
-        log_error("this CPU's vector state takes %u bytes, more than the %u "
-                  "that are kept for it: please report this CPU",
-                  b, PROCESS_XSAVE_SIZE);
-        return -ENOTSUP;
-    }
+    cpu->xstate = lo & XSTATE_MASK;
+    cpu->tells_in_use = CPU_FEATURE_PRESENT(XGETBV_ECX_1);
     cpu->vcpu = vcpu;
     cpu->info = vcpu->info;
     cpu->changed = GO_RESUME;
-    cpu->work = 1;
+    cpu->work = WORK_TICK;
     cpu->no_fast = dom->config->trace != 0;
-    /* The state a fresh vCPU has: everything in its initial configuration,
-     * which is what an XSAVE area with an empty header restores. */
+    /* A fresh vCPU: all in the state that an empty XSAVE area stands for. */
+    cpu->wide = 1;
     memset(cpu->xsave, 0, 576);
-    cpu->xsave[0] = 0x7f; /* FCW */
-    cpu->xsave[1] = 0x03;
-    memcpy(cpu->xsave + 24, &(uint32_t){0x1f80}, 4);             /* MXCSR */
-    memcpy(cpu->xsave + 520, &(uint64_t){UINT64_C(1) << 63}, 8); /* compact */
+    memcpy(cpu->xsave + XSAVE_MXCSR, &(uint32_t){0x1f80}, 4);
 
     rc = tlb_create(dom);
     if (rc)
@@ -276,6 +257,8 @@ static int process_create(struct domain *dom)
     rc = process_signals_create();
     if (rc)
         tlb_destroy(dom);
+    else
+        tlb_prefill(vcpu);
     return rc;
 }
 
@@ -283,7 +266,7 @@ static int process_run(struct domain *dom)
 {
     static const struct sandbox_engine needs = {
         .guest_va_end = PROCESS_M2P_VA,
-        .dispatch_below = PROCESS_VA_END,
+        .trap_below = PROCESS_VA_END,
     };
     int rc;
 

@@ -24,20 +24,32 @@
 #define PROCESS_STUB_RET 19
 
 /* Offsets into struct process_cpu for entry_x86_64.S, proven in process.c. */
-#define CPU_WORK     0
-#define CPU_NO_FAST  4
-#define CPU_IN_SHIM  8
-#define CPU_CHANGED  12
-#define CPU_INFO     16
-#define CPU_HOST_RSP 24
-#define CPU_HOST_FS  32
-#define CPU_GUEST_FS 40
-#define CPU_VCPU     48
-#define CPU_XSAVE_LO 56
-#define CPU_XSAVE_HI 60
-#define CPU_REGS     64
-#define CPU_FRAME    224
-#define CPU_XSAVE    320
+#define CPU_WORK         0
+#define CPU_NO_FAST      4
+#define CPU_IN_SHIM      8
+#define CPU_CHANGED      12
+#define CPU_INFO         16
+#define CPU_HOST_RSP     24
+#define CPU_HOST_FS      32
+#define CPU_GUEST_FS     40
+#define CPU_VCPU         48
+#define CPU_XSTATE       56
+#define CPU_WIDE         60
+#define CPU_REGS         64
+#define CPU_FRAME        224
+#define CPU_TELLS_IN_USE 264
+#define CPU_XSAVE        320
+
+/* State components (XCR0) that the shim keeps for the guest. */
+#define XSTATE_MASK 0xe7 /* x87, SSE, AVX, AVX-512 */
+#define XSTATE_WIDE 0xe4 /* what is wider than SSE */
+/* In an XSAVE area: */
+#define XSAVE_MXCSR 24
+#define XSAVE_XMM   160
+
+/* Bits of process_cpu.work. */
+#define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
+#define WORK_TICK 2 /* look at everything that may be due */
 
 /* Results of process_hypercall: how to go on. */
 #define GO_RETURN 0 /* same context */
@@ -55,7 +67,9 @@
 
 #include "host/vcpu.h"
 
-#define PROCESS_XSAVE_SIZE 4096
+/* x87 and SSE, the header, AVX, and AVX-512 in the standard format, whose
+ * offsets every CPU with AVX-512 has in the same places. */
+#define PROCESS_XSAVE_SIZE 2752
 
 /* One vCPU thread's corner; the assembly knows its layout. */
 struct process_cpu {
@@ -68,10 +82,12 @@ struct process_cpu {
     uint64_t host_fs;
     uint64_t guest_fs;
     struct vcpu *vcpu;
-    uint32_t xsave_lo, xsave_hi; /* the state components to keep */
+    uint32_t xstate; /* XSTATE_MASK, as far as this CPU has them */
+    uint32_t wide;   /* (xsave) holds all of it, not just the XMM registers */
     struct regs regs;
-    uint64_t frame[5]; /* for iretq: rip, cs, rflags, rsp, ss */
-    uint64_t pad[7];
+    uint64_t frame[5];     /* for iretq: rip, cs, rflags, rsp, ss */
+    uint32_t tells_in_use; /* XGETBV(1) works: the CPU knows what is in use */
+    uint32_t pad[13];
     uint8_t xsave[PROCESS_XSAVE_SIZE] __attribute__((aligned(64)));
 };
 
@@ -84,8 +100,10 @@ static_assert(offsetof(struct process_cpu, host_rsp) == CPU_HOST_RSP, "");
 static_assert(offsetof(struct process_cpu, host_fs) == CPU_HOST_FS, "layout");
 static_assert(offsetof(struct process_cpu, guest_fs) == CPU_GUEST_FS, "");
 static_assert(offsetof(struct process_cpu, vcpu) == CPU_VCPU, "layout");
-static_assert(offsetof(struct process_cpu, xsave_lo) == CPU_XSAVE_LO, "");
-static_assert(offsetof(struct process_cpu, xsave_hi) == CPU_XSAVE_HI, "");
+static_assert(offsetof(struct process_cpu, xstate) == CPU_XSTATE, "layout");
+static_assert(offsetof(struct process_cpu, wide) == CPU_WIDE, "layout");
+static_assert(offsetof(struct process_cpu, tells_in_use) == CPU_TELLS_IN_USE,
+              "layout");
 static_assert(offsetof(struct process_cpu, regs) == CPU_REGS, "layout");
 static_assert(offsetof(struct process_cpu, frame) == CPU_FRAME, "layout");
 static_assert(offsetof(struct process_cpu, xsave) == CPU_XSAVE, "layout");
@@ -127,6 +145,8 @@ int tlb_create(struct domain *dom);
 void tlb_destroy(struct domain *dom);
 void tlb_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages);
 void tlb_invalidate_all(struct vcpu *vcpu);
+/* Map at once what the guest touches first. */
+void tlb_prefill(struct vcpu *vcpu);
 
 enum tlb_result {
     TLB_FILLED,  /* try again, it works now */

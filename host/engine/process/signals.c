@@ -35,10 +35,6 @@
 #define RFLAGS_TF     0x100u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 
-#ifndef SYS_USER_DISPATCH
-#define SYS_USER_DISPATCH 2
-#endif
-
 static void *alt_stack;
 static int tick_timer = -1; /* the kernel's number for it */
 static uint64_t tick_at;    /* system time the timer is set for; 0: not set */
@@ -107,14 +103,14 @@ int process_tick_timer(void)
 
 void process_tick_arm(struct vcpu *vcpu)
 {
-    const uint64_t now = clock_now(&vcpu->domain->clock);
-    uint64_t at = now + TICK_NS, deadline = vcpu_next_deadline(vcpu);
+    const uint64_t deadline = vcpu_next_deadline(vcpu);
     struct itimerspec when = {0};
+    uint64_t now, at;
 
-    if (deadline < at)
-        at = deadline;
-    if (tick_at > now && tick_at <= at)
-        return;
+    if (tick_at && tick_at <= deadline)
+        return; /* it comes in time */
+    now = clock_now(&vcpu->domain->clock);
+    at = now + TICK_NS < deadline ? now + TICK_NS : deadline;
     tick_at = at;
     at = at > now ? at - now : 1;
     when.it_value.tv_sec = (time_t)(at / 1000000000);
@@ -235,8 +231,7 @@ static void guest_syscall(struct vcpu *vcpu)
 }
 
 /* The guest was running: serve what stopped it and go on, or leave. */
-static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
-                       uint64_t *fs_base)
+static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
 {
     struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = cpu->vcpu;
@@ -245,8 +240,8 @@ static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
     cpu->guest_fs = vcpu->fs_base = *fs_base;
     if (signal == TICK_SIGNAL) {
         tick_at = 0;
-        cpu->work = 1;
-    } else if (signal == SIGSYS && info->si_code == SYS_USER_DISPATCH) {
+        cpu->work |= WORK_TICK;
+    } else if (signal == SIGSYS) {
         guest_syscall(vcpu);
     } else {
         guest_fault(vcpu, context);
@@ -283,7 +278,7 @@ static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
     struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = cpu->vcpu;
     const uint64_t rip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-    const bool refused = signal == SIGSYS && info->si_code != SYS_USER_DISPATCH;
+    const bool refused = signal == SIGSYS;
 
     if (cpu->in_shim && !refused) {
         console_restore_terminal();
@@ -317,11 +312,11 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         /* Still the guest's registers: as if the stub had not jumped yet. */
         regs_from_context(&vcpu->regs, context);
         process_fast_restart(vcpu);
-        from_guest(signal, info, context, fs_base);
+        from_guest(signal, context, fs_base);
     } else if (between(rip, process_window, process_window_end)) {
         if (!fault) {
             tick_at = 0;
-            cpu->work = 1;
+            cpu->work |= WORK_TICK;
             continue_in_shim(context, process_recheck, fs_base);
             return;
         }
@@ -329,16 +324,16 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         cpu->in_shim = 1;
         *fs_base = cpu->guest_fs;
         process_sync_regs(vcpu);
-        from_guest(signal, info, context, fs_base);
+        from_guest(signal, context, fs_base);
         /* vector state was restored already: the context has it */
         cpu->in_shim = 0;
     } else if (!cpu->in_shim && process_stray(rip)) {
         regs_from_context(&vcpu->regs, context);
-        from_guest(signal, info, context, fs_base);
+        from_guest(signal, context, fs_base);
     } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
                                                   process_entry_end))) {
         tick_at = 0;
-        cpu->work = 1;
+        cpu->work |= WORK_TICK;
     } else if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB) {
         g[REG_EFL] &= ~(greg_t)RFLAGS_TF; /* stepping ends at the door */
     } else {

@@ -9,10 +9,15 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/process/process.h"
 #include "host/guest_access.h"
 #include "host/log.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /* What was ever mapped: dropping everything need not look elsewhere. */
 static uint64_t mapped_low, mapped_high;
@@ -96,11 +101,26 @@ enum tlb_result tlb_fill(struct vcpu *vcpu, uint64_t va, bool write, bool exec)
     return TLB_REFUSED;
 }
 
+/* One page changed, most likely to be used: spare the guest the fault. */
+static bool remap_page(struct vcpu *vcpu, uint64_t va)
+{
+    const struct memory *mem = &vcpu->domain->mem;
+    struct walk walk;
+
+    guest_walk(mem, vcpu->cr3, va, &walk);
+    return walk.present &&
+           mmap((void *)va, PAGE_SIZE, protection(&walk),
+                MAP_SHARED | MAP_FIXED, mem->fd,
+                (off_t)(memory_index(mem, walk.mfn) * PAGE_SIZE)) != MAP_FAILED;
+}
+
 void tlb_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
 {
     uint64_t end = va + nr_pages * PAGE_SIZE;
 
-    (void)vcpu;
+    if (nr_pages == 1 && va >= mapped_low && va < mapped_high &&
+        remap_page(vcpu, va))
+        return;
     if (va < mapped_low)
         va = mapped_low;
     if (end > mapped_high)
@@ -116,6 +136,18 @@ void tlb_invalidate_all(struct vcpu *vcpu)
         munmap((void *)mapped_low, mapped_high - mapped_low);
     mapped_low = UINT64_MAX;
     mapped_high = 0;
+}
+
+void tlb_prefill(struct vcpu *vcpu)
+{
+    const struct image *image = vcpu->domain->image;
+
+    tlb_fill(vcpu, vcpu->regs.rip, false, true);
+    tlb_fill(vcpu, vcpu->regs.rsp - 1, true, false);
+    /* The kernel's pages are there already, so this only enters them; an old
+     * host that does not know how leaves it to the faults. */
+    madvise((void *)image->virt_start, image->virt_end - image->virt_start,
+            MADV_POPULATE_WRITE);
 }
 
 /* The M2P table, read-only, where XENMEM_machphys_mapping will say. */
