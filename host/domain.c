@@ -31,7 +31,7 @@
 
 /* More than the store's 4 MiB of nodes, its events and its transactions. */
 #define HEAP_BYTES      (8 << 20)
-#define HEAP_USED_BYTES (64 << 10)
+#define HEAP_USED_BYTES (16 << 10)
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14; older ones answer -EINVAL */
 #define MADV_POPULATE_WRITE 23
@@ -153,24 +153,51 @@ static void *start_page(struct domain *dom, uint64_t mfn)
     return page;
 }
 
-/* The rings that every domain has. */
-static int connect_services(struct domain *dom)
+/* What the builder told the guest of its rings. */
+static int find_rings(struct domain *dom)
 {
     struct vcpu *vcpu = &dom->vcpus[0];
     start_info_t start;
-    void *store_page, *console_page;
     int rc;
 
     rc = guest_read(vcpu, guest_addr(vcpu->regs.rsi), &start, sizeof start);
     if (rc)
         return rc;
-    store_page = start_page(dom, start.store_mfn);
-    console_page = start_page(dom, start.console.domU.mfn);
+    dom->rings = (struct domain_rings){
+        .store_mfn = start.store_mfn,
+        .store_port = start.store_evtchn,
+        .console_mfn = start.console.domU.mfn,
+        .console_port = start.console.domU.evtchn,
+    };
+    return 0;
+}
+
+/* The store's tree is laid out when somebody looks: many guests never do. */
+static void fill_store(void *context)
+{
+    struct domain *dom = context;
+
+    if (toolstack_publish(dom))
+        domain_end(dom, DOMAIN_HOST_TROUBLE);
+}
+
+/* The rings that every domain has. */
+static int connect_services(struct domain *dom)
+{
+    const struct domain_rings *rings = &dom->rings;
+    void *store_page = start_page(dom, rings->store_mfn);
+    void *console_page = start_page(dom, rings->console_mfn);
+    int rc;
+
     if (!store_page || !console_page)
         return -EFAULT;
-    rc = store_connect(dom->store, dom, store_page, start.store_evtchn);
+    rc = store_create(&dom->store);
+    if (rc)
+        return rc;
+    store_fill_at_first_use(dom->store, fill_store, dom);
+    rc = store_connect(dom->store, dom, store_page, rings->store_port);
     if (rc == 0)
-        rc = console_create(dom, console_page, start.console.domU.evtchn);
+        rc = console_create(dom, console_page, rings->console_port);
     return rc;
 }
 
@@ -237,9 +264,7 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     if (rc == 0)
         rc = start_vcpus(dom);
     if (rc == 0)
-        rc = store_create(&dom->store);
-    if (rc == 0)
-        rc = toolstack_publish(dom);
+        rc = find_rings(dom);
     if (rc == 0)
         rc = connect_services(dom);
     if (rc == 0)

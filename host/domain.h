@@ -44,6 +44,12 @@ enum domain_end {
     DOMAIN_HOST_TROUBLE,
 };
 
+/* The rings that the guest found in its start_info page. */
+struct domain_rings {
+    mfn_t store_mfn, console_mfn;
+    evtchn_port_t store_port, console_port;
+};
+
 struct domain {
     uint16_t id;
     const struct domain_config *config;
@@ -69,6 +75,7 @@ struct domain {
     struct sandbox sandbox; /* what each part will need of the kernel */
     uint64_t m2p_va;        /* where the engine shows the M2P table */
     int signal_fd;          /* SIGINT, SIGTERM, SIGHUP; -1 before */
+    struct domain_rings rings;
     struct store *store;
     struct console *console;
     struct blockdev *disks[CONFIG_MAX_DISKS];

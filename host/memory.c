@@ -13,10 +13,10 @@
 #endif
 
 /*
- * Neither 0 nor equal to any pfn of a small guest, so that code which takes
- * one number for the other fails at once.
+ * No frame's mfn is its pfn, so that code which takes one number for the other
+ * fails at once; and small, because the M2P table begins at mfn 0.
  */
-#define FIRST_MFN 0x1000
+#define FIRST_MFN 0x80
 
 #define MAX_PAGES (UINT32_MAX / 2)
 

@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "host/domain.h"
-#include "host/guest_access.h"
 #include "host/log.h"
 #include "host/store/store.h"
 
@@ -138,13 +137,12 @@ static void console_backend(const struct domain *dom, char path[64])
              dom->id);
 }
 
-static void publish_rings(struct scribe *scribe, const struct domain *dom,
-                          const start_info_t *start)
+static void publish_rings(struct scribe *scribe, const struct domain *dom)
 {
-    put_number(scribe, "store/port", start->store_evtchn);
-    put_number(scribe, "store/ring-ref", start->store_mfn);
     char backend[64];
 
+    put_number(scribe, "store/port", dom->rings.store_port);
+    put_number(scribe, "store/ring-ref", dom->rings.store_mfn);
     console_backend(dom, backend);
     put(scribe, "console/backend", backend);
     put_number(scribe, "console/backend-id", BACKEND_ID);
@@ -152,8 +150,8 @@ static void publish_rings(struct scribe *scribe, const struct domain *dom,
     put(scribe, "console/type", "xenconsoled");
     put(scribe, "console/output", "pty");
     put(scribe, "console/tty", "");
-    put_number(scribe, "console/port", start->console.domU.evtchn);
-    put_number(scribe, "console/ring-ref", start->console.domU.mfn);
+    put_number(scribe, "console/port", dom->rings.console_port);
+    put_number(scribe, "console/ring-ref", dom->rings.console_mfn);
 }
 
 static void publish_console_backend(struct scribe *scribe,
@@ -199,18 +197,7 @@ static void publish_guest_places(struct scribe *scribe,
 int toolstack_publish(struct domain *dom)
 {
     struct scribe scribe = {.store = dom->store};
-    struct vcpu *vcpu = &dom->vcpus[0];
-    start_info_t start;
     char uuid[37];
-    int rc;
-
-    rc = guest_read(vcpu, guest_addr(vcpu->regs.rsi), &start, sizeof start);
-    if (rc) {
-        log_error("the start_info page at 0x%" PRIx64 " cannot be read; build "
-                  "the domain before its xenstore entries",
-                  vcpu->regs.rsi);
-        return rc;
-    }
 
     make_uuid(uuid);
     publish_host(&scribe);
@@ -218,7 +205,7 @@ int toolstack_publish(struct domain *dom)
     scribe_at(&scribe, "/local/domain/%u", dom->id);
     make(&scribe, BACKEND_ID, dom->id);
     publish_domain(&scribe, dom, uuid);
-    publish_rings(&scribe, dom, &start);
+    publish_rings(&scribe, dom);
     publish_console_backend(&scribe, dom);
     publish_guest_places(&scribe, dom);
 
@@ -243,6 +230,10 @@ int toolstack_exit_status(struct domain *dom, int *status)
     uint64_t value = 0;
     int rc;
 
+    if (!store_was_used(dom->store)) {
+        *status = 0; /* nobody wrote anything */
+        return 0;
+    }
     snprintf(path, sizeof path, "/local/domain/%u/data/exit-status", dom->id);
     rc = store_read_u64(dom->store, path, &value);
     if (rc == -ENOENT)

@@ -9,10 +9,8 @@
 struct domain;
 
 /*
- * Lay out /local/domain/<id>, /vm/<uuid> and domain 0's own part. Called once
- * the domain is built and dom->store made: the ports and frames of the rings
- * are read from the start_info page that vCPU 0 will find in RSI. 0, or -errno
- * with a sentence logged.
+ * Lay out /local/domain/<id>, /vm/<uuid> and domain 0's own part, for a domain
+ * with dom->store and dom->rings. 0, or -errno with a sentence logged.
  */
 int toolstack_publish(struct domain *dom);
 

@@ -24,7 +24,8 @@ _Noreturn void guest_exit(int code)
 {
     const struct guest_console *console;
 
-    if (store_available && store_printf && store_available())
+    /* Nothing said means 0, and spares the store a first use. */
+    if (code && store_available && store_printf && store_available())
         store_printf(0, "data/exit-status", "%d", code);
     else if (code)
         guest_print("guest: exit status %d\n", code);

@@ -21,6 +21,7 @@
 static int host_view(struct store *store, const char *text,
                      char path[PATH_SIZE], struct view *view)
 {
+    store_touch(store);
     *view = (struct view){.store = store};
     return path_canonical(0, text, path);
 }
@@ -134,6 +135,7 @@ struct store_watch *store_watch(struct store *store, const char *text,
     struct store_watch *watch;
     char path[PATH_SIZE];
 
+    store_touch(store);
     if (path_canonical(0, text, path))
         return NULL;
     watch = watch_add(&store->watches, &store->host_events, 0, path, "");

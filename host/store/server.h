@@ -34,10 +34,15 @@ struct store {
     struct connection *guest; /* NULL until store_connect */
     bool runs;                /* store_run is at work */
     bool trace;
+    void (*fill)(void *context); /* NULL: done, or nothing to do */
+    void *fill_context;
 
     struct domain *dom; /* whose port to raise; NULL until store_connect */
     uint32_t port;
 };
+
+/* Somebody is about to look at the tree. */
+void store_touch(struct store *store);
 
 /* The host changed something: bring the guest's events to its ring. */
 void store_tell_guest(struct store *store);

@@ -38,6 +38,27 @@ void store_destroy(struct store *store)
     free(store);
 }
 
+void store_fill_at_first_use(struct store *store, void (*fill)(void *context),
+                             void *context)
+{
+    store->fill = fill;
+    store->fill_context = context;
+}
+
+bool store_was_used(const struct store *store)
+{
+    return !store->fill;
+}
+
+void store_touch(struct store *store)
+{
+    void (*fill)(void *context) = store->fill;
+
+    store->fill = NULL; /* before: filling is using */
+    if (fill)
+        fill(store->fill_context);
+}
+
 void store_tell_guest(struct store *store)
 {
     if (store->guest)
@@ -54,6 +75,7 @@ static void raise_port(void *context)
 /* The guest sent on its port: answer, and let the backends see it at once. */
 static void guest_called(void *context)
 {
+    store_touch(context);
     store_run(context);
 }
 

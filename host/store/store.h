@@ -20,6 +20,16 @@ int store_create(struct store **store);
 void store_destroy(struct store *store);
 
 /*
+ * Call (fill), once, before the first look at the tree or change of it, from
+ * either side. (fill) may use the store.
+ */
+void store_fill_at_first_use(struct store *store, void (*fill)(void *context),
+                             void *context);
+
+/* Did that happen? (True if there was nothing to call.) */
+bool store_was_used(const struct store *store);
+
+/*
  * Serve the guest's ring in its xenstore page, already built, through its
  * port: 0 or -errno.
  */

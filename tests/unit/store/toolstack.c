@@ -9,11 +9,6 @@
 #include "host/toolstack.h"
 #include "tests/unit/store/guest.h"
 
-#define VA      UINT64_C(0x400000)
-#define PRESENT UINT64_C(0x07) /* writable, the user's */
-
-enum { L4, L3, L2, L1, START_INFO };
-
 static struct domain *dom;
 static const struct domain_config config = {
     .image = "kernel.elf",
@@ -22,21 +17,10 @@ static const struct domain_config config = {
     .memory_bytes = 32 << 20,
 };
 
-static uint64_t *frame(unsigned index)
-{
-    return memory_frame(&dom->mem, memory_mfn(&dom->mem, index));
-}
-
-static uint64_t entry(unsigned index)
-{
-    return memory_mfn(&dom->mem, index) << PAGE_SHIFT | PRESENT;
-}
-
-/* Just enough of a domain: a start_info page that vCPU 0 can reach. */
+/* Just enough of a domain. */
 static void build_domain(void)
 {
     const struct memory_config mem = {16, 1, false};
-    start_info_t *start;
 
     dom = calloc(1, sizeof *dom);
     dom->id = GUEST_ID;
@@ -44,17 +28,10 @@ static void build_domain(void)
     dom->nr_vcpus = 1;
     cr_assert_eq(memory_create(&dom->mem, &mem), 0);
     dom->vcpus[0].domain = dom;
-    dom->vcpus[0].cr3 = memory_mfn(&dom->mem, L4);
-    dom->vcpus[0].regs.rsi = VA;
-    frame(L4)[0] = entry(L3);
-    frame(L3)[0] = entry(L2);
-    frame(L2)[2] = entry(L1);
-    frame(L1)[0] = entry(START_INFO);
-    start = (start_info_t *)frame(START_INFO);
-    start->store_evtchn = 1;
-    start->store_mfn = 1234;
-    start->console.domU.evtchn = 2;
-    start->console.domU.mfn = 1235;
+    dom->rings = (struct domain_rings){.store_port = 1,
+                                       .store_mfn = 1234,
+                                       .console_port = 2,
+                                       .console_mfn = 1235};
 }
 
 static void publish(void)
