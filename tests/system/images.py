@@ -14,7 +14,8 @@ ENGINES = ["process"]
 LAYOUTS = {"in order": [], "scattered": ["--scatter-p2m"]}
 # Its last line is its verdict.
 PROMISES = ["events", "freestanding", "grants", "libc", "pages", "threads",
-            "timers", "traps"]
+            "timers", "traps",
+            "vectors"]
 # All of its lines are known.
 LINES = ["hello", "clock"]
 
