@@ -36,7 +36,9 @@ static const char *remedy(int error, bool readonly)
 
 /*
  * O_NONBLOCK keeps a FIFO from waiting for its writer, and must go afterwards:
- * io_uring would answer -EAGAIN in place of waiting for the disk.
+ * io_uring would answer -EAGAIN in place of waiting for the disk. O_NOATIME,
+ * which only the owner may have: nobody asks when an image was read, and the
+ * kernel would note it with each request.
  */
 static int open_nonblocking(const char *path, int flags)
 {
@@ -44,7 +46,8 @@ static int open_nonblocking(const char *path, int flags)
 
     if (fd < 0)
         return -errno;
-    if (fcntl(fd, F_SETFL, flags & ~O_ACCMODE)) {
+    flags &= ~O_ACCMODE;
+    if (fcntl(fd, F_SETFL, flags | O_NOATIME) && fcntl(fd, F_SETFL, flags)) {
         int rc = -errno;
 
         close(fd);
