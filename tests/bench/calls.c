@@ -18,9 +18,9 @@ static void null_hypercall(void)
 }
 
 /* A call that takes the long way: registers and vector state saved. */
-static void yield_hypercall(void)
+static void saving_hypercall(void)
 {
-    sink = (uint64_t)hypercall_sched_op(SCHEDOP_yield, NULL);
+    sink = (uint64_t)hypercall_vcpu_op(VCPUOP_is_up, 0, NULL);
 }
 
 static void read_clock(void)
@@ -30,9 +30,9 @@ static void read_clock(void)
 
 int main(void)
 {
-    printf("{\"null_hypercall\": %.2f, \"yield\": %.2f, \"clock\": %.2f}\n",
+    printf("{\"null_hypercall\": %.2f, \"saving\": %.2f, \"clock\": %.2f}\n",
            best_ns(null_hypercall, clock_system_ns),
-           best_ns(yield_hypercall, clock_system_ns),
+           best_ns(saving_hypercall, clock_system_ns),
            best_ns(read_clock, clock_system_ns));
     return 0;
 }
