@@ -72,7 +72,7 @@ static int choose_engine(struct domain *dom)
     return -EINVAL;
 }
 
-/* SIGINT, SIGTERM, SIGHUP: first a request to the guest, then its end. */
+/* SIGINT and the like: first a request to the guest, then its end. */
 static void on_signal(void *context, short revents)
 {
     struct domain *dom = context;
@@ -99,6 +99,7 @@ static int watch_signals(struct domain *dom)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     dom->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -118,8 +119,11 @@ static void allow_standard_streams(struct sandbox *sandbox)
     sandbox_allow_arg(sandbox, SYS_read, STDIN_FILENO);
     sandbox_allow_arg(sandbox, SYS_write, STDOUT_FILENO);
     sandbox_allow_arg(sandbox, SYS_write, STDERR_FILENO);
-    if (isatty(STDIN_FILENO))
+    if (isatty(STDIN_FILENO)) {
         sandbox_allow_args(sandbox, SYS_ioctl, STDIN_FILENO, TCSETS);
+        /* tcsetattr() reads back what it has set. */
+        sandbox_allow_args(sandbox, SYS_ioctl, STDIN_FILENO, TCGETS);
+    }
 }
 
 static void init_vcpus(struct domain *dom)

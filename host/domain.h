@@ -74,7 +74,7 @@ struct domain {
     struct wait_set wait;
     struct sandbox sandbox; /* what each part will need of the kernel */
     uint64_t m2p_va;        /* where the engine shows the M2P table */
-    int signal_fd;          /* SIGINT, SIGTERM, SIGHUP; -1 before */
+    int signal_fd;          /* SIGINT and the like; -1 before */
     struct domain_rings rings;
     struct store *store;
     struct console *console;

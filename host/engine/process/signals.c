@@ -279,12 +279,16 @@ static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
     struct vcpu *vcpu = cpu->vcpu;
     const uint64_t rip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
     const bool refused = signal == SIGSYS;
+    /* Once the guest is over there is nothing left that it could have done. */
+    const bool guests = refused && vcpu->domain->end == DOMAIN_RUNS;
 
-    if (cpu->in_shim && !refused) {
+    if (cpu->in_shim && !guests) {
         console_restore_terminal();
-        log_error("internal error: signal %d at 0x%lx for address 0x%lx; "
-                  "please report this",
-                  signal, rip, (uint64_t)(uintptr_t)info->si_addr);
+        log_error("internal error: signal %d at 0x%lx for %s 0x%lx; please "
+                  "report this",
+                  signal, rip, refused ? "system call" : "address",
+                  refused ? (uint64_t)info->si_syscall
+                          : (uint64_t)(uintptr_t)info->si_addr);
         _exit(1);
     }
     regs_from_context(&vcpu->regs, context);
