@@ -1,4 +1,5 @@
 """Run an image under paravane and look at all that came of it."""
+import atexit
 import ctypes
 import os
 import signal
@@ -53,11 +54,23 @@ def run(*options, guest=None, args=(), stdin=b"", timeout=60, **popen):
                   done.stderr.decode(errors="replace"))
 
 
+_started = []
+
+
+@atexit.register
+def _leave_none_behind():
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+
+
 def start(*options, guest=None, args=(), **popen):
     """A run that is still going, for signals and disturbances."""
-    return subprocess.Popen(command(*options, guest=guest, args=args),
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, **popen)
+    streams = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    process = subprocess.Popen(command(*options, guest=guest, args=args),
+                               **{**streams, **popen})
+    _started.append(process)
+    return process
 
 
 def finish(process, timeout=60):
@@ -68,9 +81,9 @@ def finish(process, timeout=60):
         process.send_signal(signal.SIGKILL)
         out, err = process.communicate()
         raise AssertionError(f"did not end in {timeout} s\n"
-                             f"{out.decode()}\n{err.decode()}") from None
-    return Result(process.returncode, out.decode(errors="replace"),
-                  err.decode(errors="replace"))
+                             f"{out}\n{err}") from None
+    return Result(process.returncode, (out or b"").decode(errors="replace"),
+                  (err or b"").decode(errors="replace"))
 
 
 def one_sentence(result):

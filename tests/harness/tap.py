@@ -3,12 +3,19 @@
 A function's name is its claim. It passes by returning, fails by assert or any
 exception, and skips by raising Skip with the reason.
 """
+import signal
 import sys
 import traceback
+
+PATIENCE = 120  # seconds for one test; those that hang have failed
 
 
 class Skip(Exception):
     pass
+
+
+def _give_up(*_):
+    raise AssertionError(f"it hangs for {PATIENCE} s")
 
 
 def main(tests):
@@ -17,8 +24,10 @@ def main(tests):
     tests = [t for t in tests if not wanted or t.__name__ in wanted]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
+    signal.signal(signal.SIGALRM, _give_up)
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace("_", " ")
+        signal.alarm(PATIENCE)
         try:
             test()
         except Skip as reason:
