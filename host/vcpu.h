@@ -53,6 +53,7 @@ struct vcpu {
     struct trap_entry traps[256];
     struct callback event, failsafe, syscall, syscall32, sysenter, nmi;
     bool nmi_pending; /* somebody sent one; to be bounced before events */
+    bool nmi_blocked; /* the guest handles one, until its iret */
     uint64_t kernel_ss, kernel_sp;
 
     bool ts; /* CR0.TS as the guest sees it */

@@ -102,8 +102,38 @@ void bounce_trap(struct vcpu *vcpu, const struct trap *trap)
         vcpu->info->evtchn_upcall_mask = 1;
 }
 
+/* Where an NMI goes: 0 as long as the guest wants none. */
+static uint64_t nmi_handler(const struct vcpu *vcpu)
+{
+    return vcpu->nmi.address ? vcpu->nmi.address
+                             : vcpu->traps[VECTOR_NMI].address;
+}
+
+/* One at a time: the next waits for the iret hypercall. */
+static void bounce_nmi(struct vcpu *vcpu)
+{
+    if (push_frame(vcpu, nmi_handler(vcpu), false, 0)) {
+        domain_crash(vcpu,
+                     "an NMI came and the guest's stack at 0x%lx cannot take "
+                     "its frame",
+                     vcpu->regs.rsp);
+        return;
+    }
+    vcpu->nmi_pending = false;
+    vcpu->nmi_blocked = true;
+    vcpu->info->evtchn_upcall_mask = 1;
+}
+
+bool bounce_is_due(const struct vcpu *vcpu)
+{
+    return vcpu_event_deliverable(vcpu) ||
+           (vcpu->nmi_pending && !vcpu->nmi_blocked && nmi_handler(vcpu));
+}
+
 void bounce_event(struct vcpu *vcpu)
 {
+    if (vcpu->nmi_pending && !vcpu->nmi_blocked && nmi_handler(vcpu))
+        bounce_nmi(vcpu); /* which masks events */
     if (!vcpu_event_deliverable(vcpu))
         return;
     if (!vcpu->event.address) {
@@ -138,6 +168,7 @@ void bounce_iret(struct vcpu *vcpu)
                      frame.cs);
         return;
     }
+    vcpu->nmi_blocked = false;
     r->rax = frame.rax;
     r->r11 = frame.r11;
     r->rcx = frame.rcx;

@@ -25,7 +25,13 @@ struct trap {
  */
 void bounce_trap(struct vcpu *vcpu, const struct trap *trap);
 
-/* Deliver the event upcall if one is pending and not masked. */
+/* Is there something for bounce_event to deliver? */
+bool bounce_is_due(const struct vcpu *vcpu);
+
+/*
+ * Deliver an NMI if one is pending, then the event upcall if one is and is not
+ * masked.
+ */
 void bounce_event(struct vcpu *vcpu);
 
 /*

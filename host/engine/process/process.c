@@ -184,7 +184,7 @@ int process_before_guest(struct vcpu *vcpu)
         process_tick_arm(vcpu);
     }
     cpu->info = vcpu->info;
-    if (vcpu_event_deliverable(vcpu)) {
+    if (bounce_is_due(vcpu)) {
         process_sync_regs(vcpu);
         bounce_event(vcpu);
     }
