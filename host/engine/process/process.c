@@ -14,6 +14,7 @@
 #include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/engine.h"
+#include "host/engine/tick.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
 
@@ -181,7 +182,7 @@ int process_before_guest(struct vcpu *vcpu)
             return GO_LEAVE;
         if (work & WORK_TICK)
             domain_work(vcpu);
-        process_tick_arm(vcpu);
+        tick_arm(vcpu);
     }
     cpu->info = vcpu->info;
     if (bounce_is_due(vcpu)) {
@@ -270,7 +271,7 @@ static int process_run(struct domain *dom)
     };
     int rc;
 
-    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, process_tick_timer());
+    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)
         return rc;

@@ -133,12 +133,9 @@ void process_sync_regs(struct vcpu *vcpu);
 /* vcpu->regs were caught in the fast path: back to the stub's start. */
 void process_fast_restart(struct vcpu *vcpu);
 
-/* signals.c: install handlers, the alternate stack, the tick's timer. */
+/* signals.c: install handlers, the alternate stack, the tick. */
 int process_signals_create(void);
 void process_signals_destroy(void);
-/* The next tick: at the vCPU's next deadline, or in 10 ms. */
-void process_tick_arm(struct vcpu *vcpu);
-int process_tick_timer(void);
 
 /* tlb.c: the process's own mappings as a cache of the guest's tables. */
 int tlb_create(struct domain *dom);

@@ -12,18 +12,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/backend/console.h"
 #include "host/domain.h"
 #include "host/engine/process/process.h"
+#include "host/engine/tick.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
 #include "host/pv/emulate.h"
 
-#define TICK_SIGNAL   SIGALRM
-#define TICK_NS       10000000u
 #define ALT_STACK     (128u << 10)
 #define SA_RESTORER   0x04000000
 #define VECTOR_DB     1
@@ -36,8 +34,6 @@
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 
 static void *alt_stack;
-static int tick_timer = -1; /* the kernel's number for it */
-static uint64_t tick_at;    /* system time the timer is set for; 0: not set */
 
 /* The kernel's own layout: glibc's would insist on its own restorer. */
 struct kernel_sigaction {
@@ -63,8 +59,6 @@ int process_signals_create(void)
 {
     static const int signals[] = {SIGSEGV, SIGILL, SIGTRAP,    SIGFPE,
                                   SIGBUS,  SIGSYS, TICK_SIGNAL};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
-                             .sigev_signo = TICK_SIGNAL};
     stack_t stack = {.ss_size = ALT_STACK};
 
     alt_stack = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE,
@@ -79,7 +73,7 @@ int process_signals_create(void)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (handle(signals[i]))
             goto fail;
-    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &tick_timer))
+    if (tick_create())
         goto fail;
     return 0;
 
@@ -91,31 +85,7 @@ fail:
 
 void process_signals_destroy(void)
 {
-    if (tick_timer >= 0)
-        syscall(SYS_timer_delete, tick_timer);
-    tick_timer = -1;
-}
-
-int process_tick_timer(void)
-{
-    return tick_timer;
-}
-
-void process_tick_arm(struct vcpu *vcpu)
-{
-    const uint64_t deadline = vcpu_next_deadline(vcpu);
-    struct itimerspec when = {0};
-    uint64_t now, at;
-
-    if (tick_at && tick_at <= deadline)
-        return; /* it comes in time */
-    now = clock_now(&vcpu->domain->clock);
-    at = now + TICK_NS < deadline ? now + TICK_NS : deadline;
-    tick_at = at;
-    at = at > now ? at - now : 1;
-    when.it_value.tv_sec = (time_t)(at / 1000000000);
-    when.it_value.tv_nsec = (long)(at % 1000000000);
-    syscall(SYS_timer_settime, tick_timer, 0, &when, NULL);
+    tick_destroy();
 }
 
 static void regs_from_context(struct regs *regs, const ucontext_t *context)
@@ -239,7 +209,7 @@ static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
     cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
     cpu->guest_fs = vcpu->fs_base = *fs_base;
     if (signal == TICK_SIGNAL) {
-        tick_at = 0;
+        tick_rang();
         cpu->work |= WORK_TICK;
     } else if (signal == SIGSYS) {
         guest_syscall(vcpu);
@@ -319,7 +289,7 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         from_guest(signal, context, fs_base);
     } else if (between(rip, process_window, process_window_end)) {
         if (!fault) {
-            tick_at = 0;
+            tick_rang();
             cpu->work |= WORK_TICK;
             continue_in_shim(context, process_recheck, fs_base);
             return;
@@ -336,7 +306,7 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         from_guest(signal, context, fs_base);
     } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
                                                   process_entry_end))) {
-        tick_at = 0;
+        tick_rang();
         cpu->work |= WORK_TICK;
     } else if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB) {
         g[REG_EFL] &= ~(greg_t)RFLAGS_TF; /* stepping ends at the door */
