@@ -230,10 +230,11 @@ static void put_entries(struct domain *dom, const uint64_t *table,
     }
 }
 
-/* Take all entries of (table), which starts at (va); all or nothing. */
-static int validate(struct domain *dom, uint64_t *table, unsigned level,
-                    uint64_t va)
+/* Take all entries of table (mfn), which starts at (va); all or nothing. */
+static int validate(struct domain *dom, mfn_t mfn, unsigned level, uint64_t va)
 {
+    uint64_t *table = memory_frame(&dom->mem, mfn);
+
     for (unsigned i = 0; i < ENTRIES; i++) {
         uint64_t pte = load(&table[i]);
         int rc;
@@ -251,8 +252,10 @@ static int validate(struct domain *dom, uint64_t *table, unsigned level,
             put_entries(dom, table, level, i);
             return rc;
         }
-        if (adjust(level, pte) != pte)
-            store(&table[i], adjust(level, pte));
+        if (adjust(level, pte) == pte)
+            continue;
+        store(&table[i], adjust(level, pte));
+        tell_table_written(dom, (mfn << PAGE_SHIFT) + i * sizeof *table);
     }
     return 0;
 }
@@ -280,7 +283,7 @@ static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
     frame->type = (uint8_t)level;
     frame->uses = 1;
     frame->linked_at = va;
-    rc = validate(dom, memory_frame(&dom->mem, mfn), level, va);
+    rc = validate(dom, mfn, level, va);
     if (rc) {
         frame->type = TYPE_NONE;
         frame->uses = 0;
@@ -396,11 +399,13 @@ static bool same_target(unsigned level, uint64_t old, uint64_t val)
     return (old & PTE_PRESENT) && (old & matters) == (val & matters);
 }
 
-/* Write (entry) of a table of (level); the entry starts at (va). */
-static int write_entry(struct vcpu *vcpu, uint64_t *entry, unsigned level,
+/* Write the entry at (pte_addr), of a table of (level); it starts at (va). */
+static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
                        uint64_t va, uint64_t val, bool keep_ad)
 {
     struct domain *dom = vcpu->domain;
+    uint64_t *table = memory_frame(&dom->mem, pte_addr >> PAGE_SHIFT);
+    uint64_t *entry = &table[(pte_addr % PAGE_SIZE) / sizeof *table];
     uint64_t old = load(entry);
     bool same = same_target(level, old, val);
     int rc;
@@ -422,8 +427,10 @@ static int write_entry(struct vcpu *vcpu, uint64_t *entry, unsigned level,
         return 0;
     if (!same)
         put_target(dom, level, old);
-    if (old != val)
+    if (old != val) {
+        tell_table_written(dom, pte_addr);
         forget(vcpu, level, va);
+    }
     return 0;
 }
 
@@ -447,7 +454,7 @@ static int write_at(struct vcpu *vcpu, maddr_t pte_addr, uint64_t va,
         return -EINVAL;
     if (va == FRAME_LINKED_NEVER || frame->linked_at == FRAME_LINKED_MANY)
         va = entry_va(frame->type, frame->linked_at, slot);
-    return write_entry(vcpu, &table[slot], frame->type, va, val, keep_ad);
+    return write_entry(vcpu, pte_addr, frame->type, va, val, keep_ad);
 }
 
 int pagetable_write(struct vcpu *vcpu, maddr_t pte_addr, uint64_t val,

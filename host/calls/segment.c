@@ -116,6 +116,7 @@ long call_set_gdt(void *opaque, const uint64_t *args)
     put_gdt(vcpu->domain, vcpu->gdt, gdt_pages(vcpu->nr_gdt_entries));
     memcpy(vcpu->gdt, frames, nr * sizeof *frames);
     vcpu->nr_gdt_entries = nr_entries;
+    tell_set_gdt(vcpu);
     return 0;
 }
 

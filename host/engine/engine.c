@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const struct engine_ops *const engine_list[] = {&engine_process, NULL};
+const struct engine_ops *const engine_list[] = {&engine_process, &engine_kvm,
+                                                NULL};
 
 const struct engine_ops *engine_find(const char *name)
 {

@@ -49,6 +49,15 @@ struct engine_ops {
     void (*invalidate)(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages);
     void (*invalidate_all)(struct vcpu *vcpu);
 
+    /*
+     * The host wrote the page-table entry at (pte_addr), which was present
+     * before or in a table just validated. May be NULL.
+     */
+    void (*table_written)(struct domain *dom, maddr_t pte_addr);
+
+    /* vcpu->gdt is another one. May be NULL. */
+    void (*set_gdt)(struct vcpu *vcpu);
+
     /* Bring vcpu->regs up to date inside a hypercall. */
     void (*sync_regs)(struct vcpu *vcpu);
 
@@ -70,7 +79,7 @@ struct engine {
     void *state;
 };
 
-extern const struct engine_ops engine_process;
+extern const struct engine_ops engine_process, engine_kvm;
 
 /* All engines, best first, NULL at the end. */
 extern const struct engine_ops *const engine_list[];

@@ -41,6 +41,22 @@ static inline void tell_invalidate_all(struct vcpu *vcpu)
         ops->invalidate_all(vcpu);
 }
 
+static inline void tell_table_written(struct domain *dom, maddr_t pte_addr)
+{
+    const struct engine_ops *ops = engine_ops_of(dom);
+
+    if (ops && ops->table_written)
+        ops->table_written(dom, pte_addr);
+}
+
+static inline void tell_set_gdt(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_gdt)
+        ops->set_gdt(vcpu);
+}
+
 static inline void tell_sync_regs(struct vcpu *vcpu)
 {
     const struct engine_ops *ops = engine_ops_of(vcpu->domain);

@@ -22,15 +22,15 @@
 #define CR0_SEEN 0x80050033u /* PG AM WP NE ET MP PE */
 #define CR4_SEEN 0x00000660u /* PAE MCE OSFXSR OSXMMEXCPT */
 
-#define XEN_LEAF_BASE 0x40000000u
+#define XEN_LEAF_BASE EMULATE_FIRST_LEAF
 
 static bool canonical(uint64_t va)
 {
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
-/* The domain's view of CPUID: the host's, and Xen's leaves. */
-static void guest_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+/* The host's, and Xen's leaves. */
+void emulate_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     memset(out, 0, 4 * sizeof *out);
     switch (leaf) {
@@ -66,7 +66,7 @@ static void emulate_cpuid(struct regs *r)
 {
     uint32_t out[4];
 
-    guest_cpuid((uint32_t)r->rax, (uint32_t)r->rcx, out);
+    emulate_leaf((uint32_t)r->rax, (uint32_t)r->rcx, out);
     r->rax = out[0];
     r->rbx = out[1];
     r->rcx = out[2];

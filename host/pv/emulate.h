@@ -7,6 +7,12 @@
 
 #include <stdbool.h>
 
+#include <stdint.h>
+
+/* Xen's CPUID leaves. */
+#define EMULATE_FIRST_LEAF 0x40000000u
+#define EMULATE_NR_LEAVES  6u
+
 struct trap;
 struct vcpu;
 
@@ -15,5 +21,8 @@ struct vcpu;
  * instruction was carried out and RIP moved on; false: deliver the trap.
  */
 bool emulate(struct vcpu *vcpu, const struct trap *trap);
+
+/* The domain's view of CPUID, as EAX, EBX, ECX, EDX. */
+void emulate_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 #endif

@@ -1,0 +1,232 @@
+/*
+ * host/engine/kvm/exit.c: out of the guest. It leaves the VM by an `out` and
+ * nothing else; where that lies says what happened.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "host/domain.h"
+#include "host/engine/kvm/kvm.h"
+#include "host/log.h"
+#include "host/pv/bounce.h"
+#include "host/pv/emulate.h"
+
+#define VECTOR_GP     13
+#define VECTOR_PF     14
+#define PF_USER       4u
+#define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
+
+#define STUB_END (STUB_VA + offsetof(struct stub_pages, l1))
+
+static void store_general(struct regs *to, const struct kvm_regs *r)
+{
+    *to = (struct regs){
+        .r15 = r->r15,
+        .r14 = r->r14,
+        .r13 = r->r13,
+        .r12 = r->r12,
+        .rbp = r->rbp,
+        .rbx = r->rbx,
+        .r11 = r->r11,
+        .r10 = r->r10,
+        .r9 = r->r9,
+        .r8 = r->r8,
+        .rax = r->rax,
+        .rcx = r->rcx,
+        .rdx = r->rdx,
+        .rsi = r->rsi,
+        .rdi = r->rdi,
+        .rip = r->rip,
+        .rflags = r->rflags,
+        .rsp = r->rsp,
+    };
+}
+
+/* vcpu->regs := the VM's, with the selectors that it stopped with. */
+static void store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+
+    store_general(&vcpu->regs, &cpu->run->s.regs.regs);
+    vcpu->regs.cs = s->cs.selector;
+    vcpu->regs.ss = s->ss.selector;
+    vcpu->fs_base = s->fs.base;
+    vcpu->gs_base = s->gs.base;
+}
+
+static void serve_hypercall(struct vcpu *vcpu)
+{
+    const struct regs *r = &vcpu->regs;
+    const uint64_t nr = r->rax & 0xffffffff;
+    const uint64_t args[5] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8};
+    long result = domain_hypercall(vcpu, nr, args);
+
+    if (nr != __HYPERVISOR_iret)
+        vcpu->regs.rax = (uint64_t)result;
+}
+
+/* A SYSCALL instruction of the guest is a hypercall (xen-abi: 4.4). */
+static void serve_syscall(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    vcpu->regs.rip = vcpu->regs.rcx;
+    vcpu->regs.rflags = vcpu->regs.r11;
+    vcpu->regs.cs = FLAT_KERNEL_CS;
+    vcpu->regs.ss = FLAT_KERNEL_SS;
+    cpu->in_ring0 = true;
+    serve_hypercall(vcpu);
+}
+
+static void serve_trap(struct vcpu *vcpu, struct trap *trap)
+{
+    if (emulate(vcpu, trap))
+        return;
+    bounce_trap(vcpu, trap);
+}
+
+/*
+ * Ring 0 itself was stopped. Only its IRETQ may: the place that vcpu->regs
+ * names is none where ring 3 can go on, and the guest gets to know.
+ */
+static void serve_nested(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                         const struct regs *before, uint8_t vector)
+{
+    const struct kvm_regs *r = &cpu->run->s.regs.regs;
+    struct trap trap = {.vector = vector, .has_error = true};
+    uint64_t frame[2], offset = r->rsp - STUB_VA;
+
+    if (offset % sizeof *frame == 0 &&
+        offset < offsetof(struct stub_pages, ret) &&
+        offset >= offsetof(struct stub_pages, nested) &&
+        (ERROR_VECTORS >> (vector & 31) & 1)) {
+        memcpy(frame, (const uint8_t *)cpu->stub.pages + offset, sizeof frame);
+        if (frame[1] == stub_code_va(stub_helper_iret)) {
+            trap.error = (uint32_t)frame[0];
+            vcpu->regs = *before;
+            bounce_trap(vcpu, &trap);
+            return;
+        }
+    }
+    domain_crash(vcpu, "trap %u beside the guest: please report this", vector);
+}
+
+static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                         const struct regs *before, uint8_t vector)
+{
+    const struct stub_frame *frame = &cpu->stub.pages->frame;
+    const bool has_error = vector < 32 && (ERROR_VECTORS >> vector & 1);
+    const uint64_t pushed =
+        STUB_VA + (has_error ? offsetof(struct stub_pages, frame.error)
+                             : offsetof(struct stub_pages, frame.rip));
+    struct trap trap = {.vector = vector, .has_error = has_error};
+
+    cpu->in_ring0 = true;
+    if (vcpu->regs.rsp != pushed) {
+        serve_nested(cpu, vcpu, before, vector);
+        return;
+    }
+    vcpu->regs.rip = frame->rip;
+    vcpu->regs.cs = frame->cs;
+    vcpu->regs.rflags = frame->rflags;
+    vcpu->regs.rsp = frame->rsp;
+    vcpu->regs.ss = frame->ss;
+    if (has_error)
+        trap.error = (uint32_t)frame->error;
+    if (vector == VECTOR_PF) {
+        trap.error &= ~PF_USER; /* the kernel lives in ring 3 */
+        trap.cr2 = cpu->run->s.regs.sregs.cr2;
+    }
+    serve_trap(vcpu, &trap);
+}
+
+static bool in_stub(uint64_t rip)
+{
+    return rip >= STUB_VA && rip < STUB_END;
+}
+
+static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                      const struct regs *before)
+{
+    const uint64_t rip = vcpu->regs.rip;
+    const uint64_t vectors = stub_code_va(stub_code);
+
+    if (!in_stub(rip))
+        serve_hypercall(vcpu);
+    else if (rip - vectors < 256 * STUB_VECTOR_SIZE)
+        serve_vector(cpu, vcpu, before,
+                     (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
+    else if (rip / PAGE_SIZE ==
+             (STUB_VA + offsetof(struct stub_pages, syscall)) / PAGE_SIZE)
+        serve_syscall(cpu, vcpu);
+    else
+        domain_crash(vcpu, "the VM left from 0x%lx: please report this", rip);
+}
+
+static const char *suberror_name(uint32_t suberror)
+{
+    switch (suberror) {
+    case KVM_INTERNAL_ERROR_EMULATION:
+        return "it met an instruction that it cannot emulate";
+    case KVM_INTERNAL_ERROR_DELIVERY_EV:
+        return "it could not deliver a trap";
+    case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
+        return "the CPU left the guest for an unknown reason";
+    default:
+        return "it does not say why";
+    }
+}
+
+/* What KVM has no answer for: the guest's doing, or KVM's own limits. */
+static void serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_run *run = cpu->run;
+
+    switch (run->exit_reason) {
+    case KVM_EXIT_INTERNAL_ERROR:
+        domain_crash(vcpu, "KVM gave up (internal error %u): %s",
+                     run->internal.suberror,
+                     suberror_name(run->internal.suberror));
+        return;
+    case KVM_EXIT_FAIL_ENTRY:
+        domain_crash(vcpu, "the CPU refuses the guest's state (reason 0x%llx)",
+                     run->fail_entry.hardware_entry_failure_reason);
+        return;
+    case KVM_EXIT_SHUTDOWN:
+        domain_crash(vcpu, "triple fault");
+        return;
+    case KVM_EXIT_MMIO:
+        domain_crash(vcpu, "access to machine address 0x%llx, where nothing is",
+                     run->mmio.phys_addr);
+        return;
+    case KVM_EXIT_IO:
+        domain_crash(vcpu, "access to port 0x%x, which should be closed",
+                     run->io.port);
+        return;
+    default:
+        domain_crash(vcpu,
+                     "KVM stopped for reason %u, which nothing here "
+                     "should give it",
+                     run->exit_reason);
+        return;
+    }
+}
+
+void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_run *run = cpu->run;
+    const struct regs before = vcpu->regs;
+
+    cpu->in_stub = false;
+    store_all(cpu, vcpu);
+    if (run->exit_reason == KVM_EXIT_IO && run->io.port == STUB_PORT &&
+        run->io.direction == KVM_EXIT_IO_OUT)
+        serve_out(cpu, vcpu, &before);
+    else
+        serve_failure(cpu, vcpu);
+}
+
+void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    cpu->in_stub = in_stub(cpu->run->s.regs.regs.rip);
+    if (!cpu->in_stub)
+        store_all(cpu, vcpu);
+}

@@ -1,0 +1,215 @@
+/* host/engine/kvm/kvm.c: the engine that runs guests in a virtual machine. */
+#include "host/engine/kvm/kvm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "host/build/image.h"
+#include "host/domain.h"
+#include "host/engine/engine.h"
+#include "host/engine/tick.h"
+#include "host/log.h"
+#include "host/pv/bounce.h"
+
+struct kvm_cpu kvm_cpu = {.fd = -1};
+
+static int kvm_accepts(const struct image *image, char *why, size_t size)
+{
+    if (image->offers_pv)
+        return 0;
+    snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
+    return -ENOEXEC;
+}
+
+static void kvm_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
+{
+    static const uint8_t iret_pushes[] = {0x51, 0x41, 0x53, 0x50};
+    uint8_t *p = stub;
+
+    (void)va;
+    memset(stub, 0xcc, 32);
+    if (nr == __HYPERVISOR_iret) {
+        memcpy(p, iret_pushes, sizeof iret_pushes); /* rcx, r11, rax */
+        p += sizeof iret_pushes;
+    }
+    *p++ = 0xb8; /* mov $nr,%eax */
+    memcpy(p, &nr, 4);
+    p += 4;
+    *p++ = 0xe6; /* out %al,$port */
+    *p++ = STUB_PORT;
+    *p = 0xc3;
+}
+
+static void kvm_invalidate_all(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    kvm_cpu.flush = true;
+}
+
+static void kvm_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
+{
+    (void)va;
+    (void)nr_pages;
+    kvm_invalidate_all(vcpu);
+}
+
+static void touch(struct kvm_cpu *cpu, maddr_t maddr)
+{
+    if (cpu->nr_touched == STUB_TOUCHES)
+        enter_touch(cpu);
+    cpu->stub.pages->touched[cpu->nr_touched++] = STUB_WINDOW_VA + maddr;
+}
+
+static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
+{
+    (void)dom;
+    if (kvm_cpu.run) /* before that, nobody has seen the tables */
+        touch(&kvm_cpu, pte_addr);
+}
+
+static void kvm_set_gdt(struct vcpu *vcpu)
+{
+    struct kvm_cpu *cpu = &kvm_cpu;
+    const struct stub_pages *pages = cpu->stub.pages;
+    const uint64_t entries = cpu->stub.gpa + offsetof(struct stub_pages, l1) +
+                             STUB_GDT_PAGE * sizeof *pages->l1;
+
+    stub_set_gdt(&cpu->stub, vcpu);
+    for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
+        touch(cpu, entries + i * sizeof *pages->l1);
+}
+
+/* vcpu->regs is the truth whenever the guest is stopped. */
+static void kvm_regs_are_there(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+static void kvm_set_bases(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    kvm_cpu.new_bases = true;
+}
+
+static void kvm_kick(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    kvm_cpu.work = 1;
+}
+
+/* It may arrive just before KVM_RUN, which then returns at once. */
+static void on_tick(int signal)
+{
+    (void)signal;
+    tick_rang();
+    kvm_cpu.work = 1;
+    kvm_cpu.run->immediate_exit = 1;
+}
+
+static int kvm_create(struct domain *dom)
+{
+    const struct sigaction action = {.sa_handler = on_tick};
+    struct kvm_cpu *cpu = &kvm_cpu;
+    int rc;
+
+    if (dom->nr_vcpus > 1) {
+        log_error("the kvm engine runs one vCPU, not %u: leave --vcpus away",
+                  dom->nr_vcpus);
+        return -ENOTSUP;
+    }
+    rc = vm_create(cpu, dom);
+    if (rc)
+        return rc;
+    dom->m2p_va = STUB_M2P_VA;
+    cpu->cr3 = INVALID_MFN;
+    cpu->in_ring0 = true;
+    cpu->new_bases = true;
+    cpu->work = 1;
+    if (sigaction(TICK_SIGNAL, &action, NULL) || tick_create()) {
+        log_error("cannot set up the timer: %m");
+        vm_destroy(cpu, &dom->mem);
+        return -errno;
+    }
+    return 0;
+}
+
+/* What is due before the guest may go on, then an event if there is one. */
+static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct domain *dom = vcpu->domain;
+
+    while (cpu->work) {
+        cpu->work = 0;
+        if (dom->end != DOMAIN_RUNS)
+            return false;
+        domain_work(vcpu);
+        tick_arm(vcpu);
+    }
+    if (!cpu->in_stub)
+        bounce_event(vcpu);
+    return dom->end == DOMAIN_RUNS;
+}
+
+static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    while (before_guest(cpu, vcpu)) {
+        int rc;
+
+        if (!cpu->in_stub)
+            enter_prepare(cpu, vcpu);
+        rc = enter_run(cpu);
+        if (rc == 0) {
+            exit_serve(cpu, vcpu);
+        } else if (rc == -EINTR) {
+            exit_interrupted(cpu, vcpu);
+        } else {
+            log_error("KVM does not run the guest: %s", strerror(-rc));
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int kvm_run_domain(struct domain *dom)
+{
+    static const struct sandbox_engine needs = {0};
+    struct kvm_cpu *cpu = &kvm_cpu;
+    int rc;
+
+    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
+    sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
+    rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
+    if (rc)
+        return rc;
+    rc = run(cpu, &dom->vcpus[0]);
+    log_info("the guest left the VM %lu times", cpu->nr_exits);
+    return rc;
+}
+
+static void kvm_destroy(struct domain *dom)
+{
+    tick_destroy();
+    vm_destroy(&kvm_cpu, &dom->mem);
+}
+
+const struct engine_ops engine_kvm = {
+    .name = "kvm",
+    .probe = vm_probe,
+    .accepts = kvm_accepts,
+    .create = kvm_create,
+    .run = kvm_run_domain,
+    .destroy = kvm_destroy,
+    .write_stub = kvm_write_stub,
+    .invalidate = kvm_invalidate,
+    .invalidate_all = kvm_invalidate_all,
+    .table_written = kvm_table_written,
+    .set_gdt = kvm_set_gdt,
+    .sync_regs = kvm_regs_are_there,
+    .set_regs = kvm_regs_are_there,
+    .set_bases = kvm_set_bases,
+    .kick = kvm_kick,
+    .va_start = 0,
+    .va_end = UINT64_MAX,
+};

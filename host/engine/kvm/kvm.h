@@ -1,0 +1,64 @@
+/*
+ * host/engine/kvm/kvm.h: the kvm engine's own record.
+ *
+ * The guest runs in ring 3 of a VM with one vCPU, on its own page tables: a
+ * guest-physical address of the VM is a machine address of the domain. Its
+ * registers are in (run->s.regs) when KVM_RUN returns and are taken from there
+ * when it is called (KVM_CAP_SYNC_REGS): no other system call is needed.
+ */
+#ifndef HOST_ENGINE_KVM_KVM_H
+#define HOST_ENGINE_KVM_KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/engine/kvm/stub.h"
+#include "host/memory.h"
+#include "host/vcpu.h"
+
+struct kvm_cpu {
+    int fd; /* of the vCPU; those of the VM and /dev/kvm are closed by then */
+    struct kvm_run *run;
+    size_t run_size;
+    struct stub stub;
+    uint8_t *view;  /* the frames by mfn; NULL: as the host has them */
+    mfn_t cr3;      /* the L4 in use in the VM */
+    bool in_ring0;  /* the segments are the stub's */
+    bool in_stub;   /* it was interrupted: the guest's registers are on its
+                       stack, not yet in vcpu->regs */
+    bool new_bases; /* vcpu->fs_base or gs_base changed */
+    bool flush;     /* translations changed */
+    unsigned nr_touched;
+    volatile uint32_t work; /* look before entering the guest */
+    uint64_t nr_exits;
+};
+
+extern struct kvm_cpu kvm_cpu;
+
+/* vm.c: make the VM around (dom): 0, or -errno with a sentence logged. */
+int vm_create(struct kvm_cpu *cpu, struct domain *dom);
+void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem);
+
+/*
+ * 0 if there is a KVM for us here, else -errno and a sentence in (why) that
+ * says what is missing.
+ */
+int vm_probe(char *why, size_t size);
+
+/* enter.c: hand vcpu->regs to the VM, by way of the helper if need be. */
+void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* Write again what the host wrote to page tables, now. */
+void enter_touch(struct kvm_cpu *cpu);
+
+/* KVM_RUN: 0, or the -errno it answered. */
+int enter_run(struct kvm_cpu *cpu);
+
+/* exit.c: the VM stopped: find out why and serve it. */
+void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* A signal stopped it. */
+void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+#endif

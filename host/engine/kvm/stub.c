@@ -1,0 +1,240 @@
+#include "host/engine/kvm/stub.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "host/log.h"
+#include "host/pagetable.h"
+
+static_assert(sizeof(struct stub_pages) % PAGE_SIZE == 0, "whole pages");
+static_assert(offsetof(struct stub_pages, stack) % PAGE_SIZE == 0, "a page");
+static_assert(offsetof(struct stub_pages, gdt) % PAGE_SIZE == 0, "a page");
+
+#define ENTRIES    512
+#define LARGE_PAGE (UINT64_C(2) << 20)
+#define L3_SPAN    (UINT64_C(512) << 30)
+#define MAX_GPA    (UINT64_C(6) << 40) /* the windows' slots and to spare */
+
+#define TABLE   (PTE_PRESENT | PTE_RW | PTE_USER | PTE_ACCESSED)
+#define RING0   (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY)
+#define RING0_W (RING0 | PTE_RW | PTE_NX)
+#define RING3   (RING0 | PTE_USER)
+
+/* A present interrupt gate to STUB_CS; ring 3 may use it if (dpl) is 3. */
+#define GATE(dpl) (UINT64_C(0x8e00) << 32 | (uint64_t)(dpl) << 45)
+
+#define VECTOR_BP 3
+#define VECTOR_OF 4
+
+/* xen/arch-x86/xen-x86_64.h names the selectors; these are what they mean. */
+#define DESC_CODE0   UINT64_C(0x00af9b000000ffff)
+#define DESC_DATA0   UINT64_C(0x00cf93000000ffff)
+#define DESC_CODE3   UINT64_C(0x00affb000000ffff)
+#define DESC_CODE32  UINT64_C(0x00cffb000000ffff)
+#define DESC_DATA3   UINT64_C(0x00cff3000000ffff)
+#define GDT_FIRST    0xe000
+#define GDT_INDEX(s) (((s)-GDT_FIRST) / 8)
+
+#define TSS_RSP0      4
+#define TSS_IOMAP     102
+#define TSS_BITMAP    104
+#define TSS_MAX_PORTS 0x80
+
+static uint64_t page_gpa(const struct stub *stub, const void *page)
+{
+    return stub->gpa +
+           (uint64_t)((const char *)page - (const char *)stub->pages);
+}
+
+static void fill_idt(struct stub_pages *pages)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        const uint64_t va = stub_code_va(stub_code + i * STUB_VECTOR_SIZE);
+        const unsigned dpl = i == VECTOR_BP || i == VECTOR_OF ? 3 : 0;
+
+        pages->idt[2 * i] = (va & 0xffff) | STUB_CS << 16 | GATE(dpl) |
+                            (va >> 16 & 0xffff) << 48;
+        pages->idt[2 * i + 1] = va >> 32;
+    }
+}
+
+/* Ports beyond the bitmap are closed as those are whose bit is set. */
+static void fill_tss(struct stub_pages *pages)
+{
+    const uint64_t rsp0 =
+        STUB_VA + offsetof(struct stub_pages, stack) + sizeof pages->stack;
+    const uint16_t bitmap = TSS_BITMAP;
+
+    memcpy(pages->tss + TSS_RSP0, &rsp0, sizeof rsp0);
+    memcpy(pages->tss + TSS_IOMAP, &bitmap, sizeof bitmap);
+    memset(pages->tss + TSS_BITMAP, 0xff, TSS_MAX_PORTS / 8 + 1);
+    pages->tss[TSS_BITMAP + STUB_PORT / 8] &= (uint8_t) ~(1 << STUB_PORT % 8);
+}
+
+static void fill_gdt(struct stub_pages *pages)
+{
+    pages->gdt[GDT_INDEX(STUB_CS)] = DESC_CODE0;
+    pages->gdt[GDT_INDEX(STUB_SS)] = DESC_DATA0;
+    pages->gdt[GDT_INDEX(FLAT_RING3_CS32)] = DESC_CODE32;
+    pages->gdt[GDT_INDEX(FLAT_RING3_SS64)] = DESC_DATA3;
+    pages->gdt[GDT_INDEX(FLAT_RING3_CS64)] = DESC_CODE3;
+}
+
+/* Map the stub's own pages, each with the rights that it needs. */
+static void fill_own_table(struct stub *stub)
+{
+    struct stub_pages *pages = stub->pages;
+    const size_t nr = offsetof(struct stub_pages, l1) / PAGE_SIZE;
+
+    for (size_t i = 0; i < nr; i++) {
+        const uint8_t *page = (uint8_t *)pages + i * PAGE_SIZE;
+        uint64_t flags = RING0_W;
+
+        if (page == pages->code)
+            flags = RING0;
+        else if (page == pages->syscall)
+            flags = RING3;
+        pages->l1[i] = page_gpa(stub, page) | flags;
+    }
+    for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
+        pages->l1[STUB_GDT_PAGE + i] = page_gpa(stub, pages->no_gdt) | RING0_W;
+    pages->l1[STUB_GDT_PAGE + VCPU_GDT_FRAMES] =
+        page_gpa(stub, pages->gdt) | RING0_W;
+}
+
+static uint64_t *new_table(struct stub *stub)
+{
+    return (uint64_t *)stub->pages + stub->next_table++ * ENTRIES;
+}
+
+/* The table below entry (slot), made if there is none. */
+static uint64_t *below(struct stub *stub, uint64_t *table, uint64_t slot)
+{
+    if (!table[slot])
+        table[slot] = page_gpa(stub, new_table(stub)) | TABLE;
+    return (uint64_t *)stub->pages +
+           ((table[slot] & PTE_MFN_MASK) - stub->gpa) / sizeof *table;
+}
+
+static void map_own(struct stub *stub, uint64_t *l3)
+{
+    uint64_t *l2 = below(stub, l3, 0);
+
+    l2[0] = page_gpa(stub, stub->pages->l1) | TABLE;
+}
+
+static void map_m2p(struct stub *stub, uint64_t *l3, size_t size)
+{
+    for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
+        uint64_t *l2 = below(stub, l3, at >> 30);
+        uint64_t *l1 = below(stub, l2, at >> 21 & (ENTRIES - 1));
+
+        l1[at >> PAGE_SHIFT & (ENTRIES - 1)] =
+            (stub->m2p_gpa + at) | RING3 | PTE_NX;
+    }
+}
+
+/* All that is below the M2P table, the guest's frames and the stub. */
+static void map_window(struct stub *stub, uint64_t *l3, uint64_t from)
+{
+    for (uint64_t at = from; at < stub->m2p_gpa && at < from + L3_SPAN;
+         at += LARGE_PAGE) {
+        uint64_t *l2 = below(stub, l3, at >> 30 & (ENTRIES - 1));
+
+        l2[at >> 21 & (ENTRIES - 1)] = at | RING0_W | PTE_PSE;
+    }
+}
+
+static size_t parts(uint64_t size, uint64_t part)
+{
+    return (size + part - 1) / part;
+}
+
+/* Pages for the tables, never less than needed: they map themselves. */
+static size_t count_tables(uint64_t gpa, size_t m2p_size)
+{
+    const uint64_t end = gpa + (gpa >> 16) + 2 * LARGE_PAGE;
+
+    return 2 + 1 + parts(m2p_size, UINT64_C(1) << 30) +
+           parts(m2p_size, LARGE_PAGE) + parts(end, L3_SPAN) +
+           parts(end, UINT64_C(1) << 30) + 2;
+}
+
+static void add_slot(struct stub *stub, const uint64_t *l3)
+{
+    stub->l4[stub->nr_l4++] = page_gpa(stub, l3) | TABLE;
+}
+
+int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa)
+{
+    const size_t nr_tables = count_tables(gpa, mem->m2p_size);
+    uint64_t *own, *m2p;
+    void *pages;
+
+    if (gpa > MAX_GPA) {
+        log_error("the engine kvm takes guests of up to 6 TiB: give it less "
+                  "with --memory");
+        return -ENOMEM;
+    }
+    *stub = (struct stub){.gpa = gpa};
+    stub->size = sizeof *stub->pages + nr_tables * PAGE_SIZE;
+    stub->m2p_gpa = gpa + parts(stub->size, LARGE_PAGE) * LARGE_PAGE;
+    stub->next_table = sizeof *stub->pages / PAGE_SIZE;
+    pages = mmap(NULL, stub->size, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        log_error("no memory for the page tables beside the guest: %m");
+        return -errno;
+    }
+    stub->pages = pages;
+    memcpy(stub->pages->code, stub_code, (size_t)(stub_code_end - stub_code));
+    memcpy(stub->pages->syscall, stub_syscall,
+           (size_t)(stub_syscall_end - stub_syscall));
+    fill_idt(stub->pages);
+    fill_tss(stub->pages);
+    fill_gdt(stub->pages);
+    fill_own_table(stub);
+
+    own = new_table(stub);
+    m2p = new_table(stub);
+    map_own(stub, own);
+    map_m2p(stub, m2p, mem->m2p_size);
+    add_slot(stub, m2p); /* 256 */
+    add_slot(stub, own); /* 257 */
+    add_slot(stub, m2p); /* 258 */
+    for (uint64_t from = 0; from < stub->m2p_gpa; from += L3_SPAN) {
+        uint64_t *l3 = new_table(stub);
+
+        map_window(stub, l3, from);
+        add_slot(stub, l3);
+    }
+    return 0;
+}
+
+void stub_destroy(struct stub *stub)
+{
+    if (stub->pages)
+        munmap(stub->pages, stub->size);
+    *stub = (struct stub){0};
+}
+
+bool stub_install(const struct stub *stub, uint64_t *l4)
+{
+    if (memcmp(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4) == 0)
+        return false;
+    memcpy(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4);
+    return true;
+}
+
+void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu)
+{
+    for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++) {
+        uint64_t gpa = page_gpa(stub, stub->pages->no_gdt);
+
+        if (i * ENTRIES < vcpu->nr_gdt_entries)
+            gpa = vcpu->gdt[i] << PAGE_SHIFT;
+        stub->pages->l1[STUB_GDT_PAGE + i] = gpa | RING0_W;
+    }
+}

@@ -1,0 +1,121 @@
+/*
+ * host/engine/kvm/stub.h: what lies beside the guest in its VM.
+ *
+ * A few pages of ours, in the L4 slots that Xen reserves for itself: the
+ * descriptor tables and one `out` per vector, so that every trap of ring 3
+ * leaves the VM; the M2P table for the guest to read; and a window over all
+ * frames through which ring 0 touches page-table entries that the host wrote,
+ * because a KVM that shadows page tables sees only writes from inside.
+ *
+ * Slot 256, Xen's own place for the M2P table, is filled as well, but one KVM
+ * cannot show it to ring 3: guests are told of slot 258.
+ */
+#ifndef HOST_ENGINE_KVM_STUB_H
+#define HOST_ENGINE_KVM_STUB_H
+
+/* The only port of the VM. For this one, every KVM moves RIP past the `out`
+ * before it exits (KVM_X86_QUIRK_OUT_7E_INC_RIP). */
+#define STUB_PORT 0x7e
+
+#define STUB_FIRST_SLOT  256
+#define STUB_LAST_SLOT   271
+#define STUB_WINDOW_SLOT 259
+
+#define STUB_VA        0xffff808000000000
+#define STUB_M2P_VA    0xffff810000000000
+#define STUB_WINDOW_VA 0xffff818000000000
+
+/* Bytes from one vector's entry to the next; the `out` takes two. */
+#define STUB_VECTOR_SIZE 4
+
+/* Selectors of the GDT's last page, which is Xen's in every GDT. */
+#define STUB_CS 0xe008
+#define STUB_SS 0xe010
+#define STUB_TR 0xe040
+
+#ifndef __ASSEMBLER__
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/memory.h"
+#include "host/vcpu.h"
+
+#define STUB_TOUCHES 2048 /* entries of (touched) */
+
+/* What the helper pops on its way back to the guest. */
+struct stub_return {
+    uint64_t rax, rcx, rbx, rsi;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* What the CPU pushes on its way in, the top of the stack. */
+struct stub_frame {
+    uint64_t error; /* for the vectors that have one */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Whole pages, in the order in which the guest has them at STUB_VA. */
+struct stub_pages {
+    uint64_t idt[512];
+    uint8_t tss[4096];
+    uint8_t code[4096];    /* ring 0: one entry per vector, the helper */
+    uint8_t syscall[4096]; /* at LSTAR; some KVM runs it in ring 3 */
+    union {
+        uint8_t stack[4096];
+        struct {
+            uint8_t nested[2048]; /* for traps of the helper itself */
+            struct stub_return ret;
+            uint8_t room[2048 - sizeof(struct stub_return) -
+                         sizeof(struct stub_frame)];
+            struct stub_frame frame;
+        };
+    };
+    uint64_t gdt[512];    /* the last page of the GDT */
+    uint64_t no_gdt[512]; /* in place of the guest's own pages, without any */
+    uint64_t touched[STUB_TOUCHES]; /* window addresses */
+    uint64_t l1[512];               /* of the stub itself, then the tables */
+};
+
+/* Pages from STUB_VA to the GDT, which is fifteen more. */
+#define STUB_GDT_PAGE 64
+
+struct stub {
+    struct stub_pages *pages; /* host's view */
+    size_t size;              /* with the tables behind */
+    uint64_t gpa;
+    uint64_t m2p_gpa;
+    uint64_t l4[STUB_LAST_SLOT - STUB_FIRST_SLOT + 1]; /* of every L4 */
+    unsigned nr_l4;
+    size_t next_table; /* pages */
+};
+
+/*
+ * Make the stub for (mem): its pages and tables, to lie at (gpa) on and the
+ * M2P table behind it. 0, or -errno with a sentence logged.
+ */
+int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa);
+void stub_destroy(struct stub *stub);
+
+/* Fill our slots of (l4). True if something changed. */
+bool stub_install(const struct stub *stub, uint64_t *l4);
+
+/* Show the CPU the guest's own pages of the GDT. */
+void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu);
+
+/* stub_x86_64.S: the code pages' contents. */
+extern const char stub_code[], stub_code_end[];
+extern const char stub_helper[], stub_helper_iret[], stub_touch[];
+extern const char stub_touch_end[];
+extern const char stub_syscall[], stub_syscall_end[];
+
+/* Where the guest has a place in stub_code. */
+static inline uint64_t stub_code_va(const char *label)
+{
+    return STUB_VA + offsetof(struct stub_pages, code) +
+           (uint64_t)(label - stub_code);
+}
+
+#endif
+#endif
