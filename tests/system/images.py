@@ -10,7 +10,7 @@ import guest  # noqa: E402
 import tap  # noqa: E402
 
 HERE = os.path.dirname(__file__)
-ENGINES = ["process"]
+ENGINES = ["process", "kvm"]
 LAYOUTS = {"in order": [], "scattered": ["--scatter-p2m"]}
 # Its last line is its verdict.
 PROMISES = ["events", "freestanding", "grants", "libc", "pages", "threads",

@@ -54,8 +54,8 @@ static void fill_idt(struct stub_pages *pages)
         const uint64_t va = stub_code_va(stub_code + i * STUB_VECTOR_SIZE);
         const unsigned dpl = i == VECTOR_BP || i == VECTOR_OF ? 3 : 0;
 
-        pages->idt[2 * i] = (va & 0xffff) | STUB_CS << 16 | GATE(dpl) |
-                            (va >> 16 & 0xffff) << 48;
+        pages->idt[2 * i] = (va & 0xffff) | (uint64_t)STUB_CS << 16 |
+                            GATE(dpl) | (va >> 16 & 0xffff) << 48;
         pages->idt[2 * i + 1] = va >> 32;
     }
 }
