@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,10 +41,26 @@
 #define EXIT_CRASHED      125
 #define EXIT_HOST_TROUBLE 1
 
+/* 0 if (ops) can run the domain's image on this host, or why not. */
+static int judge_engine(const struct domain *dom, const struct engine_ops *ops,
+                        char *why, size_t size)
+{
+    int rc = ops->accepts(dom->image, why, size);
+
+    if (rc == 0)
+        rc = ops->probe(why, size);
+    if (rc)
+        log_info("engine %s cannot run %s: %s", ops->name, dom->config->image,
+                 why);
+    return rc;
+}
+
+/* By name, or the first that can. All that cannot have their say. */
 static int choose_engine(struct domain *dom)
 {
     const char *wanted = dom->config->engine;
-    char why[256];
+    char why[256], all[512] = "";
+    size_t len = 0;
 
     for (unsigned i = 0; engine_list[i]; i++) {
         const struct engine_ops *ops = engine_list[i];
@@ -51,25 +68,26 @@ static int choose_engine(struct domain *dom)
 
         if (!chosen && strcmp(wanted, "auto") != 0)
             continue;
-        if (ops->probe(why, sizeof why)) {
-            log_info("engine %s is not usable here: %s", ops->name, why);
-        } else if (ops->accepts(dom->image, why, sizeof why)) {
-            log_info("engine %s cannot run this image: %s", ops->name, why);
-        } else {
+        if (judge_engine(dom, ops, why, sizeof why) == 0) {
             log_info("engine %s, %s", ops->name,
                      chosen ? "as asked"
                             : "the best that runs this image here");
             dom->engine->ops = ops;
             return 0;
         }
-        if (chosen || !engine_list[i + 1]) {
-            log_error("cannot run %s on engine %s: %s", dom->config->image,
-                      ops->name, why);
-            return -ENOEXEC;
-        }
+        len +=
+            (size_t)snprintf(all + len, sizeof all - len, "%son engine %s: %s",
+                             len ? "; " : "", ops->name, why);
+        if (len >= sizeof all)
+            len = sizeof all - 1;
     }
-    log_error("there is no engine '%s'; 'paravane doctor' lists them", wanted);
-    return -EINVAL;
+    if (!len) {
+        log_error("there is no engine '%s'; 'paravane doctor' lists them",
+                  wanted);
+        return -EINVAL;
+    }
+    log_error("cannot run %s %s", dom->config->image, all);
+    return -ENOEXEC;
 }
 
 /* SIGINT and the like: first a request to the guest, then its end. */

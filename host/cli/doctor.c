@@ -174,8 +174,9 @@ static const struct check {
      "sysctl vm.mmap_min_addr=65536"},
     {"vm.max_map_count", check_map_count, "guests with many mappings",
      "sysctl vm.max_map_count=65530"},
-    {"/dev/kvm", check_kvm, "nothing in this version",
-     "virtualization turned on in the firmware, and the group kvm"},
+    {"/dev/kvm", check_kvm, "the engine kvm",
+     "virtualization turned on in the firmware, its module loaded, and "
+     "membership of the group kvm"},
 };
 
 #define NR_CHECKS (sizeof checks / sizeof *checks)

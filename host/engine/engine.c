@@ -1,4 +1,8 @@
-/* host/engine/engine.c: the engines there are, best first. */
+/*
+ * host/engine/engine.c: the engines there are, best first. A hypercall is a
+ * function call for one and an exit of the VM for the other, so what runs in
+ * a process runs there.
+ */
 #include "host/engine/engine.h"
 
 #include <string.h>

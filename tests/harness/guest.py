@@ -1,9 +1,13 @@
 """Run an image under paravane and look at all that came of it."""
 import atexit
 import ctypes
+import functools
+import json
 import os
 import signal
 import subprocess
+
+import tap
 
 BUILD = os.environ.get("PARAVANE_BUILD", "build")
 PARAVANE = os.path.join(BUILD, "host", "paravane")
@@ -15,6 +19,21 @@ def example(name):
 
 def image(name):
     return os.path.join(BUILD, "tests", "guests", name + ".elf")
+
+
+@functools.cache
+def engines():
+    """What paravane doctor says of each engine."""
+    done = subprocess.run([PARAVANE, "doctor", "--json"], capture_output=True,
+                          check=False)
+    return json.loads(done.stdout)["engines"]
+
+
+def need_engine(name):
+    """Skip the test where this host cannot run (name)."""
+    engine = engines()[name]
+    if not engine["usable"]:
+        raise tap.Skip(f"no engine {name} here: {engine['why_not']}")
 
 
 class Result:

@@ -54,6 +54,7 @@ def cells():
                 for layout, options in LAYOUTS.items():
                     def cell(check=check, name=name, engine=engine,
                              options=options):
+                        guest.need_engine(engine)
                         check(name, ["--engine", engine, *options])
                     cell.__name__ = f"{name} on {engine}, frames {layout}"
                     yield cell

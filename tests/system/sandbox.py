@@ -19,10 +19,11 @@ ATTACKS = ["open", "openat", "mkdir", "execve", "fork", "clone", "socket",
 ANSWERED_ENOMEM = {"mmap-anonymous", "mmap-fixed"}
 
 
-def attack(*args, **popen):
+def attack(*args, engine="process", **popen):
     if os.path.exists(WITNESS):
         os.remove(WITNESS)
-    result = guest.run(guest=guest.image("hostile"), args=args, **popen)
+    result = guest.run("--engine", engine, guest=guest.image("hostile"),
+                       args=args, **popen)
     assert f"attack: {' '.join(args)}\n" in result.console, result
     assert not os.path.lexists(WITNESS), result
     return result
@@ -79,9 +80,24 @@ def descriptors_cannot_be_mapped():
         assert "refused system call 9," in result.report, (fd, result)
 
 
-def a_running_domain_holds_only_its_own_descriptors():
+def raw_system_calls_are_hypercalls_on_kvm():
+    guest.need_engine("kvm")
+    for name in ATTACKS:
+        result = attack("raw", name, engine="kvm")
+        assert result.status in (0, 125), (name, result)
+        if result.status == 0:
+            assert outcome(result) <= 0, (name, result)
+
+
+def is_the_kernels(pid, thread):
+    """KVM does its housekeeping in a thread that it adds to the process."""
+    with open(f"/proc/{pid}/task/{thread}/comm") as comm:
+        return comm.read().startswith("kvm-")
+
+
+def hold_only_own_descriptors(engine, own):
     with open("/tmp/paravane-foreign", "wb+") as foreign:
-        process = guest.start(guest=guest.example("clock"),
+        process = guest.start("--engine", engine, guest=guest.example("clock"),
                               args=["ticks=1000"],
                               pass_fds=[foreign.fileno()])
         try:
@@ -89,17 +105,27 @@ def a_running_domain_holds_only_its_own_descriptors():
             held = sorted(os.readlink(f"/proc/{process.pid}/fd/{fd}")
                           for fd in os.listdir(f"/proc/{process.pid}/fd"))
             status = open(f"/proc/{process.pid}/status").read()
-            threads = os.listdir(f"/proc/{process.pid}/task")
+            threads = [t for t in os.listdir(f"/proc/{process.pid}/task")
+                       if not is_the_kernels(process.pid, t)]
         finally:
             process.kill()
             process.wait()
         assert not any("foreign" in target for target in held), held
-        allowed = ("pipe:", "/memfd:", "anon_inode:[signalfd]",
+        allowed = ("pipe:", "/memfd:", "anon_inode:[signalfd]", *own,
                    os.path.abspath(guest.example("clock")))
         assert all(t.startswith(allowed) for t in held), held
         assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, status
         assert len(threads) == 1, threads
     os.remove("/tmp/paravane-foreign")
+
+
+def a_running_domain_holds_only_its_own_descriptors():
+    hold_only_own_descriptors("process", [])
+
+
+def on_kvm_its_only_other_one_is_the_vcpu():
+    guest.need_engine("kvm")
+    hold_only_own_descriptors("kvm", ["anon_inode:kvm-vcpu:0"])
 
 
 if __name__ == "__main__":
@@ -108,5 +134,7 @@ if __name__ == "__main__":
         system_calls_from_inside_the_shim_are_refused,
         foreign_descriptors_cannot_be_written,
         descriptors_cannot_be_mapped,
+        raw_system_calls_are_hypercalls_on_kvm,
         a_running_domain_holds_only_its_own_descriptors,
+        on_kvm_its_only_other_one_is_the_vcpu,
     ]))
