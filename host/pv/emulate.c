@@ -15,6 +15,9 @@
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 
+#define ERROR_IDT  2u
+#define KERNEL_DPL 1 /* a PV kernel counts as ring 1 */
+
 #define MSR_FS_BASE        0xc0000100u
 #define MSR_GS_BASE        0xc0000101u
 #define MSR_SHADOW_GS_BASE 0xc0000102u
@@ -161,6 +164,25 @@ static bool emulate_iretq(struct vcpu *vcpu)
     return true;
 }
 
+/*
+ * int n, which no gate lets ring 3 do: the trap itself if the guest's table
+ * allows it, else a fault whose error code names the gate.
+ */
+static void emulate_int(struct vcpu *vcpu, uint8_t vector)
+{
+    const struct trap_entry *entry = &vcpu->traps[vector];
+    struct trap trap = {.vector = vector};
+
+    if (entry->address && (entry->flags & 3) >= KERNEL_DPL) {
+        vcpu->regs.rip += 2;
+    } else {
+        trap.vector = VECTOR_GP;
+        trap.has_error = true;
+        trap.error = (uint32_t)vector << 3 | ERROR_IDT;
+    }
+    bounce_trap(vcpu, &trap);
+}
+
 /* Read as much of the instruction as there is; bytes beyond are zero. */
 static void fetch(struct vcpu *vcpu, uint8_t code[8])
 {
@@ -206,6 +228,10 @@ bool emulate(struct vcpu *vcpu, const struct trap *trap)
     if (trap->vector != VECTOR_UD && trap->vector != VECTOR_GP)
         return false;
     fetch(vcpu, code);
+    if (code[0] == 0xcd) { /* as #GP, or as #UD by one KVM */
+        emulate_int(vcpu, code[1]);
+        return true;
+    }
     if (trap->vector == VECTOR_GP)
         return emulate_gp(vcpu, trap->error, code);
     if (memcmp(code, forced_cpuid, sizeof forced_cpuid) != 0)

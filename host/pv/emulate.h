@@ -18,7 +18,8 @@ struct vcpu;
 
 /*
  * (trap) is the #GP or #UD that stopped vcpu->regs. Returns true if the
- * instruction was carried out and RIP moved on; false: deliver the trap.
+ * instruction was carried out: RIP moved on, or another trap was delivered.
+ * False: deliver (trap).
  */
 bool emulate(struct vcpu *vcpu, const struct trap *trap);
 

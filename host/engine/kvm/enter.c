@@ -1,9 +1,10 @@
 /*
  * host/engine/kvm/enter.c: into the guest.
  *
- * Usually its registers are set and it runs. When translations changed, or
- * when only the CPU can say whether its selectors and RIP are any good, it is
- * entered through ring 0, by the stub's helper and an IRETQ.
+ * Usually its registers are set and it runs. When translations changed it is
+ * entered through ring 0, by the stub's helper and an IRETQ. Where it goes is
+ * judged here first: not every KVM does that for an IRETQ, and in a VM it
+ * would be ring 0 that faults.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,32 +20,84 @@
 #define RFLAGS_IF    0x200u
 #define RFLAGS_FIXED 2u
 
-#define TYPE_CODE 11 /* readable, accessed */
-#define TYPE_DATA 3  /* writable, accessed */
+#define ENTRIES_PER_PAGE 512
 
-static struct kvm_segment flat(uint16_t selector, uint8_t type)
+/* A descriptor as one 64-bit word. */
+#define DESC_TYPE(desc) ((desc) >> 40 & 0xf)
+#define DESC_S(desc)    ((desc) >> 44 & 1)
+#define DESC_DPL(desc)  ((desc) >> 45 & 3)
+#define DESC_P(desc)    ((desc) >> 47 & 1)
+#define DESC_AVL(desc)  ((desc) >> 52 & 1)
+#define DESC_L(desc)    ((desc) >> 53 & 1)
+#define DESC_DB(desc)   ((desc) >> 54 & 1)
+#define DESC_G(desc)    ((desc) >> 55 & 1)
+#define DESC_BASE(desc) \
+    (((desc) >> 16 & 0xffffff) | ((desc) >> 56 & 0xff) << 24)
+#define DESC_LIMIT(desc) (((desc)&0xffff) | ((desc) >> 32 & 0xf0000))
+
+#define TYPE_ACCESSED 1
+#define TYPE_WRITABLE 2
+#define TYPE_CODE     8
+
+/* The descriptor that (selector) names, 0 if none. */
+static uint64_t descriptor(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
+                           uint16_t selector)
 {
+    const unsigned index = selector >> 3, page = index / ENTRIES_PER_PAGE;
+    const uint64_t *table = cpu->stub.pages->gdt;
+
+    if (selector & 4 || page > VCPU_GDT_FRAMES)
+        return 0;
+    if (page < VCPU_GDT_FRAMES)
+        table = index < vcpu->nr_gdt_entries
+                    ? memory_frame(&vcpu->domain->mem, vcpu->gdt[page])
+                    : NULL;
+    return table ? __atomic_load_n(&table[index % ENTRIES_PER_PAGE],
+                                   __ATOMIC_RELAXED)
+                 : 0;
+}
+
+static struct kvm_segment segment(uint16_t selector, uint64_t desc)
+{
+    const uint32_t limit = DESC_LIMIT(desc);
+
     return (struct kvm_segment){
-        .limit = 0xffffffff,
+        .base = DESC_BASE(desc),
+        .limit = DESC_G(desc) ? limit << 12 | 0xfff : limit,
         .selector = selector,
-        .type = type,
+        .type = DESC_TYPE(desc) | TYPE_ACCESSED,
         .present = 1,
-        .dpl = selector & 3,
-        .db = type == TYPE_DATA,
+        .dpl = DESC_DPL(desc),
+        .db = DESC_DB(desc),
         .s = 1,
-        .l = type == TYPE_CODE,
-        .g = 1,
+        .l = DESC_L(desc),
+        .g = DESC_G(desc),
+        .avl = DESC_AVL(desc),
     };
 }
 
-static void set_ring(struct kvm_cpu *cpu, unsigned ring)
+/* Can ring 3 run with it? As the CPU would judge. */
+static bool fits(uint16_t selector, uint64_t desc, bool code)
+{
+    const unsigned type = DESC_TYPE(desc);
+
+    if ((selector & 3) != 3 || !DESC_P(desc) || !DESC_S(desc) ||
+        DESC_DPL(desc) != 3)
+        return false;
+    if (code)
+        return (type & TYPE_CODE) && !(DESC_L(desc) && DESC_DB(desc));
+    return !(type & TYPE_CODE) && (type & TYPE_WRITABLE);
+}
+
+static void set_segments(struct kvm_cpu *cpu, const struct vcpu *vcpu,
+                         uint16_t code, uint16_t stack)
 {
     struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 
-    s->cs = flat(ring ? FLAT_KERNEL_CS : STUB_CS, TYPE_CODE);
-    s->ss = flat(ring ? FLAT_KERNEL_SS : STUB_SS, TYPE_DATA);
+    s->cs = segment(code, descriptor(cpu, vcpu, code));
+    s->ss = segment(stack, descriptor(cpu, vcpu, stack));
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-    cpu->in_ring0 = ring == 0;
+    cpu->in_ring0 = (code & 3) == 0;
 }
 
 static bool canonical(uint64_t va)
@@ -52,11 +105,22 @@ static bool canonical(uint64_t va)
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
-/* Is this a place where ring 3 can go on without anybody checking? */
-static bool is_plain(const struct regs *r)
+bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
+                    uint32_t *error)
 {
-    return r->cs == FLAT_KERNEL_CS && r->ss == FLAT_KERNEL_SS &&
-           canonical(r->rip);
+    const struct regs *r = &vcpu->regs;
+    const uint16_t cs = (uint16_t)r->cs, ss = (uint16_t)r->ss;
+
+    *error = 0;
+    if (!canonical(r->rip))
+        return false;
+    if (cs == FLAT_KERNEL_CS && ss == FLAT_KERNEL_SS)
+        return true;
+    *error = cs & 0xfffc;
+    if (!fits(cs, descriptor(cpu, vcpu, cs), true))
+        return false;
+    *error = ss & 0xfffc;
+    return fits(ss, descriptor(cpu, vcpu, ss), false);
 }
 
 static void load_general(struct kvm_regs *to, const struct regs *r)
@@ -94,8 +158,9 @@ static void load_touches(struct kvm_cpu *cpu, struct kvm_regs *regs)
     cpu->flush = false;
 }
 
-static void go_by_helper(struct kvm_cpu *cpu, const struct regs *r)
+static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
 {
+    const struct regs *r = &vcpu->regs;
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
 
     cpu->stub.pages->ret = (struct stub_return){
@@ -112,7 +177,7 @@ static void go_by_helper(struct kvm_cpu *cpu, const struct regs *r)
     load_touches(cpu, regs);
     regs->rip = stub_code_va(stub_helper);
     regs->rsp = STUB_VA + offsetof(struct stub_pages, ret);
-    set_ring(cpu, 0);
+    set_segments(cpu, vcpu, STUB_CS, STUB_SS);
 }
 
 static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -146,10 +211,11 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     load_table(cpu, vcpu);
     load_bases(cpu, vcpu);
-    if (cpu->flush || cpu->nr_touched || !is_plain(r))
-        go_by_helper(cpu, r);
-    else if (cpu->in_ring0)
-        set_ring(cpu, 3);
+    if (cpu->flush || cpu->nr_touched)
+        go_by_helper(cpu, vcpu);
+    else if (cpu->in_ring0 || cpu->run->s.regs.sregs.cs.selector != r->cs ||
+             cpu->run->s.regs.sregs.ss.selector != r->ss)
+        set_segments(cpu, vcpu, (uint16_t)r->cs, (uint16_t)r->ss);
 }
 
 int enter_run(struct kvm_cpu *cpu)
@@ -161,7 +227,7 @@ int enter_run(struct kvm_cpu *cpu)
     return rc;
 }
 
-void enter_touch(struct kvm_cpu *cpu)
+void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu)
 {
     const uint64_t done = stub_code_va(stub_touch_end);
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
@@ -171,7 +237,7 @@ void enter_touch(struct kvm_cpu *cpu)
     regs->rip = stub_code_va(stub_touch);
     regs->rsp = STUB_VA + offsetof(struct stub_pages, ret);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-    set_ring(cpu, 0);
+    set_segments(cpu, vcpu, STUB_CS, STUB_SS);
     do
         rc = enter_run(cpu);
     while (rc == -EINTR);

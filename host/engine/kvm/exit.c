@@ -11,7 +11,6 @@
 #include "host/pv/bounce.h"
 #include "host/pv/emulate.h"
 
-#define VECTOR_GP     13
 #define VECTOR_PF     14
 #define PF_USER       4u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
@@ -83,34 +82,7 @@ static void serve_trap(struct vcpu *vcpu, struct trap *trap)
     bounce_trap(vcpu, trap);
 }
 
-/*
- * Ring 0 itself was stopped. Only its IRETQ may: the place that vcpu->regs
- * names is none where ring 3 can go on, and the guest gets to know.
- */
-static void serve_nested(struct kvm_cpu *cpu, struct vcpu *vcpu,
-                         const struct regs *before, uint8_t vector)
-{
-    const struct kvm_regs *r = &cpu->run->s.regs.regs;
-    struct trap trap = {.vector = vector, .has_error = true};
-    uint64_t frame[2], offset = r->rsp - STUB_VA;
-
-    if (offset % sizeof *frame == 0 &&
-        offset < offsetof(struct stub_pages, ret) &&
-        offset >= offsetof(struct stub_pages, nested) &&
-        (ERROR_VECTORS >> (vector & 31) & 1)) {
-        memcpy(frame, (const uint8_t *)cpu->stub.pages + offset, sizeof frame);
-        if (frame[1] == stub_code_va(stub_helper_iret)) {
-            trap.error = (uint32_t)frame[0];
-            vcpu->regs = *before;
-            bounce_trap(vcpu, &trap);
-            return;
-        }
-    }
-    domain_crash(vcpu, "trap %u beside the guest: please report this", vector);
-}
-
-static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu,
-                         const struct regs *before, uint8_t vector)
+static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
     const struct stub_frame *frame = &cpu->stub.pages->frame;
     const bool has_error = vector < 32 && (ERROR_VECTORS >> vector & 1);
@@ -121,7 +93,8 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu,
 
     cpu->in_ring0 = true;
     if (vcpu->regs.rsp != pushed) {
-        serve_nested(cpu, vcpu, before, vector);
+        domain_crash(vcpu, "trap %u beside the guest: please report this",
+                     vector);
         return;
     }
     vcpu->regs.rip = frame->rip;
@@ -143,8 +116,7 @@ static bool in_stub(uint64_t rip)
     return rip >= STUB_VA && rip < STUB_END;
 }
 
-static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu,
-                      const struct regs *before)
+static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint64_t rip = vcpu->regs.rip;
     const uint64_t vectors = stub_code_va(stub_code);
@@ -152,8 +124,7 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu,
     if (!in_stub(rip))
         serve_hypercall(vcpu);
     else if (rip - vectors < 256 * STUB_VECTOR_SIZE)
-        serve_vector(cpu, vcpu, before,
-                     (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
+        serve_vector(cpu, vcpu, (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
     else if (rip / PAGE_SIZE ==
              (STUB_VA + offsetof(struct stub_pages, syscall)) / PAGE_SIZE)
         serve_syscall(cpu, vcpu);
@@ -213,13 +184,12 @@ static void serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct kvm_run *run = cpu->run;
-    const struct regs before = vcpu->regs;
 
     cpu->in_stub = false;
     store_all(cpu, vcpu);
     if (run->exit_reason == KVM_EXIT_IO && run->io.port == STUB_PORT &&
         run->io.direction == KVM_EXIT_IO_OUT)
-        serve_out(cpu, vcpu, &before);
+        serve_out(cpu, vcpu);
     else
         serve_failure(cpu, vcpu);
 }

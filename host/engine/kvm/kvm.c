@@ -13,6 +13,8 @@
 #include "host/log.h"
 #include "host/pv/bounce.h"
 
+#define VECTOR_GP 13
+
 struct kvm_cpu kvm_cpu = {.fd = -1};
 
 static int kvm_accepts(const struct image *image, char *why, size_t size)
@@ -55,18 +57,17 @@ static void kvm_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
     kvm_invalidate_all(vcpu);
 }
 
-static void touch(struct kvm_cpu *cpu, maddr_t maddr)
+static void touch(struct kvm_cpu *cpu, const struct vcpu *vcpu, maddr_t maddr)
 {
     if (cpu->nr_touched == STUB_TOUCHES)
-        enter_touch(cpu);
+        enter_touch(cpu, vcpu);
     cpu->stub.pages->touched[cpu->nr_touched++] = STUB_WINDOW_VA + maddr;
 }
 
 static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
 {
-    (void)dom;
     if (kvm_cpu.run) /* before that, nobody has seen the tables */
-        touch(&kvm_cpu, pte_addr);
+        touch(&kvm_cpu, &dom->vcpus[0], pte_addr);
 }
 
 static void kvm_set_gdt(struct vcpu *vcpu)
@@ -78,7 +79,7 @@ static void kvm_set_gdt(struct vcpu *vcpu)
 
     stub_set_gdt(&cpu->stub, vcpu);
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
-        touch(cpu, entries + i * sizeof *pages->l1);
+        touch(cpu, vcpu, entries + i * sizeof *pages->l1);
 }
 
 /* vcpu->regs is the truth whenever the guest is stopped. */
@@ -139,6 +140,7 @@ static int kvm_create(struct domain *dom)
 static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct domain *dom = vcpu->domain;
+    struct trap trap = {.vector = VECTOR_GP, .has_error = true};
 
     while (cpu->work) {
         cpu->work = 0;
@@ -147,8 +149,11 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
         domain_work(vcpu);
         tick_arm(vcpu);
     }
-    if (!cpu->in_stub)
+    if (!cpu->in_stub) {
+        if (!enter_possible(cpu, vcpu, &trap.error))
+            bounce_trap(vcpu, &trap);
         bounce_event(vcpu);
+    }
     return dom->end == DOMAIN_RUNS;
 }
 

@@ -46,11 +46,18 @@ void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem);
  */
 int vm_probe(char *why, size_t size);
 
-/* enter.c: hand vcpu->regs to the VM, by way of the helper if need be. */
+/*
+ * enter.c: can ring 3 go on at vcpu->regs? If not, (error) is the error code
+ * of its general protection fault.
+ */
+bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
+                    uint32_t *error);
+
+/* Hand vcpu->regs to the VM, by way of the helper if need be. */
 void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /* Write again what the host wrote to page tables, now. */
-void enter_touch(struct kvm_cpu *cpu);
+void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu);
 
 /* KVM_RUN: 0, or the -errno it answered. */
 int enter_run(struct kvm_cpu *cpu);

@@ -65,7 +65,7 @@ struct stub_pages {
     union {
         uint8_t stack[4096];
         struct {
-            uint8_t nested[2048]; /* for traps of the helper itself */
+            uint8_t below[2048]; /* should the helper trap */
             struct stub_return ret;
             uint8_t room[2048 - sizeof(struct stub_return) -
                          sizeof(struct stub_frame)];
@@ -106,7 +106,7 @@ void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu);
 
 /* stub_x86_64.S: the code pages' contents. */
 extern const char stub_code[], stub_code_end[];
-extern const char stub_helper[], stub_helper_iret[], stub_touch[];
+extern const char stub_helper[], stub_touch[];
 extern const char stub_touch_end[];
 extern const char stub_syscall[], stub_syscall_end[];
 

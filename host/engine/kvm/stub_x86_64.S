@@ -32,8 +32,6 @@ stub_helper:
     popq %rcx
     popq %rbx
     popq %rsi
-    .globl stub_helper_iret
-stub_helper_iret:
     iretq
 
     /* The same when the host is in the middle of a hypercall. */

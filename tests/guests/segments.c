@@ -1,0 +1,180 @@
+/*
+ * A kernel's own descriptors can be loaded and run with, traps come and go
+ * with its selectors, and what it must not load is its own fault. Needs real
+ * rings. What a segment register shows is not looked at: only a trap's frame
+ * tells the truth everywhere.
+ */
+#include "verdict.h"
+
+#include <pvguest/page.h>
+#include <pvguest/trap.h>
+
+#include <stdint.h>
+
+#include <hypercall/calls.h>
+
+#define DATA3 0x00cff3000000fffful
+#define CODE3 0x00affb000000fffful
+
+#define OWN_DATA 0x0b
+#define OWN_CODE 0x13
+
+#define PTE_READ_ONLY 0x21ul /* present, accessed */
+
+static struct trap_frame seen;
+static volatile unsigned nr_seen;
+static uint64_t resume_at, resume_sp;
+
+/* Step over an instruction by going where the code asked for. */
+static bool note(struct trap_frame *frame)
+{
+    seen = *frame;
+    nr_seen++;
+    if (!resume_at)
+        return true;
+    frame->rip = resume_at;
+    frame->cs = FLAT_KERNEL_CS & ~3ul; /* stay in the kernel */
+    frame->ss = FLAT_KERNEL_SS;
+    if (resume_sp)
+        frame->rsp = resume_sp;
+    resume_at = resume_sp = 0;
+    return true;
+}
+
+static bool came(unsigned vector, uint64_t error)
+{
+    bool right = nr_seen == 1 && seen.vector == vector && seen.error == error;
+
+    if (!right)
+        printf("# %u traps, the last is %lu with 0x%lx at 0x%lx\n", nr_seen,
+               seen.vector, seen.error, seen.rip);
+    return right;
+}
+
+static void expect(unsigned vector)
+{
+    trap_handle(vector, note);
+    nr_seen = 0;
+}
+
+static void load_data_segment(uint16_t selector)
+{
+    __asm__ volatile("lea 1f(%%rip), %%rax\n\t"
+                     "mov %%rax, %[at]\n\t"
+                     "mov %[ds], %%ds\n"
+                     "1:\n\t"
+                     "movq $0, %[at]"
+                     : [at] "=m"(resume_at)
+                     : [ds] "r"(selector)
+                     : "rax", "memory");
+}
+
+static void load_code_segment(uint64_t selector)
+{
+    __asm__ volatile("push %[cs]\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "lretq\n"
+                     "1:" ::[cs] "r"(selector)
+                     : "rax", "memory");
+}
+
+static void the_flat_ones(void)
+{
+    expect(13);
+    load_data_segment(FLAT_RING3_DS32);
+    promise(nr_seen == 0, "Xen's data selector can be loaded");
+    load_code_segment(FLAT_RING3_CS64);
+    promise(nr_seen == 0, "Xen's code selector can be loaded");
+    load_data_segment(OWN_DATA);
+    promise(came(13, OWN_DATA & ~7u),
+            "a selector without a descriptor is a fault that names it");
+}
+
+static bool install_table(uint64_t *table)
+{
+    const uint64_t mfn = page_mfn(table);
+    unsigned long frames[1] = {mfn};
+
+    table[OWN_DATA / 8] = DATA3 & ~(3ul << 45); /* as if for ring 0 */
+    table[OWN_CODE / 8] = CODE3;
+    return hypercall_update_va_mapping((uintptr_t)table,
+                                       mfn << PAGE_SHIFT | PTE_READ_ONLY,
+                                       UVMF_INVLPG) == 0 &&
+           hypercall_set_gdt(frames, 512) == 0;
+}
+
+static void own_ones(void)
+{
+    promise(install_table(page_alloc_zeroed(1)), "a table is accepted");
+    nr_seen = 0;
+    load_data_segment(OWN_DATA);
+    promise(nr_seen == 0, "a data descriptor can be loaded");
+    expect(3);
+    load_code_segment(OWN_CODE);
+    __asm__ volatile("int3" ::: "memory");
+    promise(came(3, 0), "a trap comes from an own code segment");
+    promise((seen.cs & 0xfffc) == (OWN_CODE & ~3u), "says so in its frame");
+    nr_seen = 0;
+    __asm__ volatile("int3" ::: "memory");
+    promise(came(3, 0) && (seen.cs & 0xfffc) == (OWN_CODE & ~3u),
+            "and goes back there");
+    load_code_segment(FLAT_KERNEL_CS);
+}
+
+/* The iret hypercall to (cs:rip), which is none where a kernel can be. */
+static void iret_to(uint64_t cs, uint64_t rip)
+{
+    __asm__ volatile(
+        "lea 1f(%%rip), %%rax\n\t"
+        "mov %%rax, %[at]\n\t"
+        "mov %%rsp, %[sp]\n\t"
+        "push %[ss]\n\t"
+        "push %[sp]\n\t"
+        "push $2\n\t" /* upcalls stay masked */
+        "push %[cs]\n\t"
+        "push %[rip]\n\t"
+        "push $0\n\t"
+        "jmp hypercall_page + 23 * 32\n"
+        "1:"
+        : [at] "=m"(resume_at), [sp] "=m"(resume_sp)
+        : [ss] "r"((uint64_t)FLAT_KERNEL_SS), [cs] "r"(cs), [rip] "r"(rip)
+        : "rax", "rcx", "r11", "memory");
+}
+
+static void bad_returns(void)
+{
+    expect(13);
+    iret_to(0x7770, 0x400000);
+    promise(came(13, 0x7770), "a return to no code segment is a fault");
+    promise(seen.rip == 0x400000, "whose frame names where it went");
+
+    expect(13);
+    iret_to(FLAT_KERNEL_CS & ~3ul, 0x8000000000000000);
+    promise(came(13, 0), "a return to no address is a fault");
+}
+
+static void software_interrupts(void)
+{
+    expect(13);
+    __asm__ volatile("lea 1f(%%rip), %%rax\n\t"
+                     "mov %%rax, %[at]\n\t"
+                     "int $0x81\n"
+                     "1:"
+                     : [at] "=m"(resume_at)
+                     :
+                     : "rax", "memory");
+    promise(came(13, 0x81 << 3 | 2), "an INT that is not allowed is a fault");
+    expect(4);
+    __asm__ volatile("int $4" ::: "memory");
+    promise(came(4, 0), "one that is allowed is its trap");
+}
+
+int main(void)
+{
+    the_flat_ones();
+    own_ones();
+    bad_returns();
+    software_interrupts();
+    return verdict();
+}
