@@ -19,6 +19,10 @@ def good():
     return elf.Image(GOOD)
 
 
+# What one engine alone refuses.
+PROCESS = ["--engine", "process"]
+
+
 def refused(path, *parts, options=()):
     """Both commands that look at images say the same, and status 1."""
     result = guest.run(*options, guest=path)
@@ -164,11 +168,10 @@ def addresses_that_it_does_not_have_are_refused():
                     guest.one_sentence(result)
 
 
-def the_upper_half_is_refused_by_this_engine():
+def the_upper_half_is_refused_by_a_process():
     for distance in (0xffffffff80000000, 0xffff880000000000):
         image_refused(good().move(distance), "upper half", "--engine kvm",
-                      options=["--engine", "process"])
-        image_refused(good().move(distance), "upper half")
+                      options=PROCESS)
 
 
 def places_that_nobody_has_are_refused():
@@ -179,7 +182,7 @@ def places_that_nobody_has_are_refused():
 
 def below_what_linux_maps_is_refused():
     image = good().move(-0x400000 % 2**64)
-    image_refused(image.set_segment(0, paddr=0), "below")
+    image_refused(image.set_segment(0, paddr=0), "below", options=PROCESS)
 
 
 def segments_that_overlap_are_refused():
@@ -195,7 +198,9 @@ def larger_than_memory_it_is_refused():
     image_refused(good().set_segment(2, memsz=64 << 20), "--memory",
                   options=["--memory", "16M"])
     image_refused(good().set_segment(2, memsz=1 << 40), "--memory")
-    image_refused(good().set_segment(2, memsz=1 << 46), "0x40000041c000")
+    image_refused(good().set_segment(2, memsz=1 << 46))
+    image_refused(good().set_segment(2, memsz=1 << 46), "0x40000041c000",
+                  options=PROCESS)
 
 
 def the_memory_it_is_told_to_take_suffices():
@@ -259,7 +264,7 @@ if __name__ == "__main__":
         notes_of_another_world_are_refused,
         notes_that_are_broken_are_refused,
         addresses_that_it_does_not_have_are_refused,
-        the_upper_half_is_refused_by_this_engine,
+        the_upper_half_is_refused_by_a_process,
         places_that_nobody_has_are_refused,
         below_what_linux_maps_is_refused,
         segments_that_overlap_are_refused,

@@ -97,7 +97,7 @@ static void kvm_set_bases(struct vcpu *vcpu)
 static void kvm_kick(struct vcpu *vcpu)
 {
     (void)vcpu;
-    kvm_cpu.work = 1;
+    kvm_cpu.work |= WORK_KICK;
 }
 
 /* It may arrive just before KVM_RUN, which then returns at once. */
@@ -105,7 +105,7 @@ static void on_tick(int signal)
 {
     (void)signal;
     tick_rang();
-    kvm_cpu.work = 1;
+    kvm_cpu.work |= WORK_TICK;
     kvm_cpu.run->immediate_exit = 1;
 }
 
@@ -127,7 +127,7 @@ static int kvm_create(struct domain *dom)
     cpu->cr3 = INVALID_MFN;
     cpu->in_ring0 = true;
     cpu->new_bases = true;
-    cpu->work = 1;
+    cpu->work = WORK_TICK;
     if (sigaction(TICK_SIGNAL, &action, NULL) || tick_create()) {
         log_error("cannot set up the timer: %m");
         vm_destroy(cpu, &dom->mem);
@@ -143,10 +143,13 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
     struct trap trap = {.vector = VECTOR_GP, .has_error = true};
 
     while (cpu->work) {
-        cpu->work = 0;
+        const uint32_t work =
+            __atomic_exchange_n(&cpu->work, 0, __ATOMIC_RELAXED);
+
         if (dom->end != DOMAIN_RUNS)
             return false;
-        domain_work(vcpu);
+        if (work & WORK_TICK)
+            domain_work(vcpu);
         tick_arm(vcpu);
     }
     if (!cpu->in_stub) {

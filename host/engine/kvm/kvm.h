@@ -17,6 +17,10 @@
 #include "host/memory.h"
 #include "host/vcpu.h"
 
+/* Why to look before entering the guest. */
+#define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
+#define WORK_TICK 2 /* look at everything that may be due */
+
 struct kvm_cpu {
     int fd; /* of the vCPU; those of the VM and /dev/kvm are closed by then */
     struct kvm_run *run;
@@ -30,7 +34,7 @@ struct kvm_cpu {
     bool new_bases; /* vcpu->fs_base or gs_base changed */
     bool flush;     /* translations changed */
     unsigned nr_touched;
-    volatile uint32_t work; /* look before entering the guest */
+    volatile uint32_t work; /* WORK_* */
     uint64_t nr_exits;
 };
 
