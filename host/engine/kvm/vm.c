@@ -231,19 +231,23 @@ static int set_cpuid(int kvm, int vcpu, uint64_t *xcr0)
 static int set_msrs(int vcpu)
 {
     const uint64_t syscall = STUB_VA + offsetof(struct stub_pages, syscall);
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entries[4];
-    } msrs = {
-        .head = {.nmsrs = 4},
-        .entries = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
-                    {.index = MSR_LSTAR, .data = syscall},
-                    {.index = MSR_CSTAR, .data = syscall},
-                    {.index = MSR_FMASK, .data = FMASK_BITS}},
+    const struct kvm_msr_entry entries[] = {
+        {.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
+        {.index = MSR_LSTAR, .data = syscall},
+        {.index = MSR_CSTAR, .data = syscall},
+        {.index = MSR_FMASK, .data = FMASK_BITS},
     };
-    int set = ioctl(vcpu, KVM_SET_MSRS, &msrs);
+    _Alignas(
+        struct kvm_msrs) char room[sizeof(struct kvm_msrs) + sizeof entries];
+    struct kvm_msrs *msrs = (void *)room;
+    int set;
 
-    return set == 4 ? 0 : set < 0 ? -errno : -EINVAL;
+    *msrs = (struct kvm_msrs){.nmsrs = sizeof entries / sizeof *entries};
+    memcpy(msrs->entries, entries, sizeof entries);
+    set = ioctl(vcpu, KVM_SET_MSRS, msrs);
+    if (set < 0)
+        return -errno;
+    return set == (int)msrs->nmsrs ? 0 : -EINVAL;
 }
 
 /* The guest's TSC is the host's: the clock's line is drawn by that. */
@@ -262,10 +266,8 @@ static int set_tsc(int vcpu)
 /* All that never changes of the special registers. */
 static int set_sregs(struct kvm_cpu *cpu, bool xsave)
 {
-    const struct stub_pages *pages = cpu->stub.pages;
     struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 
-    (void)pages;
     if (ioctl(cpu->fd, KVM_GET_SREGS, s))
         return -errno;
     s->cr0 = CR0_BITS;
