@@ -119,7 +119,8 @@ static int watch_signals(struct domain *dom)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGQUIT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* these show as errors of the call */
+    signal(SIGXFSZ, SIG_IGN);
     dom->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (dom->signal_fd < 0 ||
         !wait_add(&dom->wait, dom->signal_fd, POLLIN, on_signal, dom)) {
@@ -274,13 +275,13 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     if (rc == 0)
         rc = choose_engine(dom);
     if (rc == 0)
+        rc = watch_signals(dom);
+    if (rc == 0)
         rc = clock_create(&dom->clock);
     if (rc == 0)
         rc = memory_create(&dom->mem, &mem);
     if (rc == 0)
         rc = ports_create(dom);
-    if (rc == 0)
-        rc = watch_signals(dom);
     if (rc == 0)
         rc = pv_build(dom);
     if (rc == 0)
