@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import tap
 
@@ -90,6 +91,15 @@ def start(*options, guest=None, args=(), **popen):
                                **{**streams, **popen})
     _started.append(process)
     return process
+
+
+def wait_until_it_runs(process):
+    """Up to where its domain is built and the sandbox closed."""
+    while process.poll() is None:
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            if "Seccomp:\t2" in status.read():
+                return
+        time.sleep(0.001)
 
 
 def finish(process, timeout=60):
