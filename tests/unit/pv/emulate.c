@@ -130,7 +130,6 @@ Test(emulate, the_rest_is_delivered)
         {0xfa},             /* cli */
         {0x0f, 0x01, 0xf8}, /* swapgs */
         {0x0f, 0x00, 0xd8}, /* ltr */
-        {0xcd, 0x20},       /* int $0x20 */
         {0x0f, 0x22, 0xd8}, /* mov %rax,%cr3 */
     };
 
@@ -142,4 +141,48 @@ Test(emulate, the_rest_is_delivered)
     }
     vcpu->regs.rip = UINT64_C(0x7000000000);
     cr_expect_not(emulate(vcpu, &gp), "no code there");
+}
+
+/* int $n in the page at FREE_PAGE, whose end is the stack. */
+static void software_interrupt(uint8_t vector, const struct trap *as)
+{
+    const uint8_t bytes[] = {0xcd, vector};
+
+    memcpy(page(FREE_PAGE), bytes, sizeof bytes);
+    vcpu->regs.rip = page_va(FREE_PAGE);
+    vcpu->regs.rsp = page_va(FREE_PAGE + 1);
+    cr_expect(emulate(vcpu, as));
+}
+
+/* The words of the frame: RCX, R11, then what the caller knows. */
+static const uint64_t *frame(void)
+{
+    const uint64_t at = vcpu->regs.rsp - page_va(FREE_PAGE);
+
+    cr_assert_lt(at, PAGE_SIZE);
+    return (const uint64_t *)((uint8_t *)page(FREE_PAGE) + at) + 2;
+}
+
+Test(emulate, software_interrupts_that_the_kernel_may_use_are_their_trap)
+{
+    vcpu->traps[0x80] = (struct trap_entry){0x401000, 0xe033, 3};
+    software_interrupt(0x80, &gp);
+    cr_expect_eq(vcpu->regs.rip, 0x401000);
+    cr_expect_eq(frame()[0], page_va(FREE_PAGE) + 2, "behind it");
+}
+
+Test(emulate, other_software_interrupts_are_faults_that_name_the_gate)
+{
+    const struct trap named = {
+        .vector = GP, .has_error = true, .error = 0x20 << 3 | 2};
+    const struct trap *const ways[] = {&named, &ud};
+
+    vcpu->traps[GP].address = 0x401000;
+    vcpu->traps[0x20] = (struct trap_entry){0x402000, 0xe033, 0};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        software_interrupt(0x20, ways[i]);
+        cr_expect_eq(vcpu->regs.rip, 0x401000);
+        cr_expect_eq(frame()[0], 0x20 << 3 | 2);
+        cr_expect_eq(frame()[1], page_va(FREE_PAGE), "at it");
+    }
 }
