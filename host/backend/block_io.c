@@ -107,7 +107,7 @@ fail_exit:
 fail_free:
     free(io);
 fail:
-    log_error("io_uring for the disks: cannot %s: %s: Linux 5.11 or newer is "
+    log_error("io_uring for the disks: cannot %s: %s: Linux 5.10 or newer is "
               "needed, with kernel.io_uring_disabled=0",
               step, strerror(-rc));
     return rc;

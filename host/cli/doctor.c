@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,13 +61,6 @@ static bool check_fsgsbase(char found[FOUND_SIZE])
 
     say(found, ok ? "yes" : "no");
     return ok;
-}
-
-/* To ask for "off" succeeds exactly where "on" would. */
-static bool check_dispatch(char found[FOUND_SIZE])
-{
-    return say_result(found, !prctl(PR_SET_SYSCALL_USER_DISPATCH,
-                                    PR_SYS_DISPATCH_OFF, 0, 0, 0));
 }
 
 static bool check_seccomp(char found[FOUND_SIZE])
@@ -161,9 +153,7 @@ static const struct check {
 } checks[] = {
     {"fsgsbase", check_fsgsbase, "switching between guest and host",
      "Linux 5.9 or newer, and a CPU made since 2012"},
-    {"syscall user dispatch", check_dispatch, "raw SYSCALLs of the guest",
-     "Linux 5.11 or newer with CONFIG_GENERIC_ENTRY"},
-    {"seccomp", check_seccomp, "the sandbox",
+    {"seccomp", check_seccomp, "the sandbox, and raw SYSCALLs of the guest",
      "a kernel with CONFIG_SECCOMP_FILTER"},
     {"executable memfd", check_memfd, "the guest's memory",
      "sysctl vm.memfd_noexec=0, and no mount policy against it"},
