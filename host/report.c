@@ -44,6 +44,17 @@ static void print_symbol(const struct domain *dom, uint64_t va)
         say(" %s+0x%" PRIx64, name, offset);
 }
 
+/* What follows a call of a function that never returns may be another's. */
+static void print_caller(const struct domain *dom, uint64_t return_address)
+{
+    const char *name;
+    uint64_t offset;
+
+    if (dom->image &&
+        image_symbol(dom->image, return_address - 1, &name, &offset) == 0)
+        say(" %s+0x%" PRIx64, name, offset + 1);
+}
+
 static void print_registers(const struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
@@ -90,7 +101,7 @@ static void print_backtrace(struct vcpu *vcpu)
         if (guest_read(vcpu, guest_addr(fp), frame, sizeof frame) || !frame[1])
             return;
         say("    %016" PRIx64, frame[1]);
-        print_symbol(vcpu->domain, frame[1]);
+        print_caller(vcpu->domain, frame[1]);
         say("\n");
         if (frame[0] <= fp)
             return;

@@ -24,6 +24,16 @@ def sh(command, folder):
     return done.stdout
 
 
+def build(program, folder):
+    """The image of a C source in (folder), by the recipe of the README."""
+    with open(os.path.join(folder, "own.c"), "w") as source:
+        source.write(program)
+    sh(f"PKG_CONFIG_PATH={BUILD}; export PKG_CONFIG_PATH\n"
+       "cc -o own.elf own.c $(pkg-config --cflags --libs paravane-guest)",
+       folder)
+    return os.path.join(folder, "own.elf")
+
+
 def a_copy_of_the_template_builds_and_runs():
     with tempfile.TemporaryDirectory() as folder:
         copy = os.path.join(folder, "mine")
@@ -45,18 +55,23 @@ def an_image_without_a_C_library_builds_and_runs():
 
 def the_low_byte_of_mains_result_is_the_exit_status():
     with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, "own.c"), "w") as source:
-            source.write("int main(int argc, char **argv)"
-                         "{ return argc == 1 ? -1 : 300; }")
-        sh(f"PKG_CONFIG_PATH={BUILD}; export PKG_CONFIG_PATH\n"
-           "cc -o own.elf own.c $(pkg-config --cflags --libs paravane-guest)",
-           folder)
-        image = os.path.join(folder, "own.elf")
+        image = build("int main(int argc, char **argv)"
+                      "{ return argc == 1 ? -1 : 300; }", folder)
         assert guest.run(guest=image).status == 255
         assert guest.run(guest=image, args=["x"]).status == 300 % 256
+
+
+def a_backtrace_names_callers_of_what_never_returns():
+    with tempfile.TemporaryDirectory() as folder:
+        image = build("#include <stdlib.h>\nint main(void) { abort(); }",
+                      folder)
+        result = guest.run(guest=image)
+        assert result.status == 125, result
+        assert " main+0x" in result.report, result
 
 
 if __name__ == "__main__":
     sys.exit(tap.main([a_copy_of_the_template_builds_and_runs,
                        an_image_without_a_C_library_builds_and_runs,
-                       the_low_byte_of_mains_result_is_the_exit_status]))
+                       the_low_byte_of_mains_result_is_the_exit_status,
+                       a_backtrace_names_callers_of_what_never_returns]))
