@@ -28,6 +28,10 @@ struct hypercall_handlers {
     hypercall_fn fn[HYPERCALL_NR_MAX];
 };
 
+/*
+ * Call the handler of (nr) with (args), of which those that are 32 bits wide
+ * by table.def are cut to their low half. Returns its result, or -ENOSYS.
+ */
 long hypercall_dispatch(const struct hypercall_handlers *handlers, void *vcpu,
                         uint64_t nr, const uint64_t *args);
 

@@ -78,6 +78,7 @@ void block_close(struct block *block);
  */
 void block_use_persistent(bool on);
 
+/* What the backend said of the disk when it connected. */
 void block_get_info(struct block *block, struct block_info *info);
 
 /* Queue (request). Nothing is sent before block_kick or a wait. */
@@ -93,7 +94,10 @@ void block_kick(struct block *block);
  */
 unsigned block_poll(struct block *block, bool wait);
 
-/* Blocking forms: 0 or negative errno. */
+/*
+ * Blocking forms: the calling thread waits, others run. 0 or negative errno as
+ * in a request's (status). (sector) and (nr_sectors) count 512 bytes.
+ */
 int block_read(struct block *block, uint64_t sector, void *buffer,
                uint32_t nr_sectors);
 int block_write(struct block *block, uint64_t sector, const void *buffer,

@@ -17,9 +17,9 @@ uint64_t clock_system_ns(void);
 uint64_t clock_wall_ns(void);
 
 /*
- * One-shot timers, any number, multiplexed on the vCPU's one. (fn) runs as an
- * event handler does. The struct is the caller's and must stay until it fired
- * or was cancelled.
+ * One-shot timers, any number, multiplexed on the vCPU's one. The struct is the
+ * caller's, zeroed before its first use, and must stay until it fired or was
+ * cancelled.
  */
 struct timer {
     uint64_t deadline_ns;
@@ -29,8 +29,15 @@ struct timer {
     int armed;          /* private */
 };
 
+/*
+ * Call (fn) once, as an event handler is called, when system time has reached
+ * (deadline_ns); at the next dispatch if it has already. A timer that is armed
+ * is armed anew.
+ */
 void timer_arm(struct timer *timer, uint64_t deadline_ns,
                void (*fn)(void *context), void *context);
+
+/* (fn) will not run. Harmless for a timer that is not armed. */
 void timer_cancel(struct timer *timer);
 
 #endif

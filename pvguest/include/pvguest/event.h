@@ -28,7 +28,10 @@ typedef void (*event_fn)(evtchn_port_t port, void *context);
 
 /*
  * Each returns 0 with a new, unmasked port whose events go to (fn), or a
- * negative Xen errno (xen/errno.h) from the hypercall.
+ * negative Xen errno (xen/errno.h) from the hypercall. (remote) is whom the
+ * port is for, (remote_port) one that it allocated for us, (virq) a VIRQ_ of
+ * xen/xen.h, bound on vCPU 0. (context) is handed to (fn) and stays the
+ * caller's.
  */
 int event_alloc_unbound(domid_t remote, event_fn fn, void *context,
                         evtchn_port_t *port);
@@ -50,10 +53,10 @@ int event_handle(evtchn_port_t port, event_fn fn, void *context);
 void event_mask(evtchn_port_t port);
 void event_unmask(evtchn_port_t port);
 
-/* EVTCHNOP_send: 0 or negative errno. */
+/* EVTCHNOP_send: tell the other end. 0, or -EINVAL for no such channel. */
 int event_send(evtchn_port_t port);
 
-/* Close the port and forget its handler. */
+/* Close the port and forget its handler: 0, or -EINVAL if it is not open. */
 int event_close(evtchn_port_t port);
 
 /* Dispatch what is pending now; true if a handler ran. */

@@ -13,12 +13,17 @@
 #include <xen/grant_table.h>
 
 /*
- * Lend the page at (page) to (borrower). The page holds no one else's data.
- * A reference, or -ENOSPC when the table is full and cannot grow.
+ * Lend the page at (page), which lies in RAM, to (borrower). It is lent as a
+ * whole, so nothing else should be on it; it stays the caller's, who frees it
+ * only after guest_grant_end returned 0. A reference, or -ENOSPC when the table
+ * is full and cannot grow. (xen/grant_table.h)
  */
 int64_t guest_grant(domid_t borrower, const void *page, bool readonly);
 
-/* 0, or -EBUSY: still in use, keep the page. */
+/*
+ * Take the page back: 0; -EBUSY if it is still in use (keep it, try later);
+ * -EINVAL for a reference that is not lent.
+ */
 int guest_grant_end(grant_ref_t ref);
 
 /* How many more could be lent now without growing the table. */

@@ -11,6 +11,7 @@
 
 #include <xen/xen.h>
 
+/* As the builder left it (xen/xen.h), and shared_info where it is mapped. */
 extern start_info_t *guest_start_info;
 extern struct shared_info *guest_shared_info;
 
@@ -18,13 +19,15 @@ extern struct shared_info *guest_shared_info;
 bool guest_is_dom0(void);
 
 /*
- * Power off with (code), which a host that cares finds as data/exit-status in
- * the domain's part of xenstore; without a xenstore one that is not 0 is
- * printed. main()'s return value and exit() end here.
+ * Power off with (code), 0 to 255, which a host that cares finds as
+ * data/exit-status in the domain's part of xenstore (nothing there means 0);
+ * without a xenstore one
+ * that is not 0 is printed. What the console has not sent yet is sent first.
+ * main()'s return value and exit() end here, cut to their low byte.
  */
 _Noreturn void guest_exit(int code);
 
-/* Leave by SHUTDOWN_* reason. */
+/* Leave by (reason), a SHUTDOWN_ of xen/sched.h, at once. */
 _Noreturn void guest_shutdown(unsigned reason);
 
 /* Print a report with registers and a backtrace, then SHUTDOWN_crash. */
@@ -41,7 +44,8 @@ void guest_write(const char *bytes, size_t len);
 
 /*
  * As snprintf, with what guest_print knows: %s %c %d %i %u %x %p, l, z, a
- * width, 0 and -. Needs no C library.
+ * width, 0 and -. Returns the length of the whole, without the NUL, even where
+ * (size) cut it. Needs no C library.
  */
 size_t guest_format(char *buf, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -16,6 +16,8 @@
 /* (nr) pages in a row, zeroed or not; NULL when there are none. */
 void *page_alloc(size_t nr);
 void *page_alloc_zeroed(size_t nr);
+
+/* Any part of what was allocated; a page that is lent must not be freed. */
 void page_free(void *pages, size_t nr);
 
 /* Pages free now, including those that nobody has touched or mapped yet. */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Where (mfn) is mapped, or NULL. */
+/* Where frame (mfn), one that start_info names, is mapped; NULL if nowhere. */
 void *ring_page(uint64_t mfn);
 
 #endif

@@ -14,24 +14,42 @@
 
 #define STORE_NO_TX 0 /* outside of any transaction */
 
+/* Is there a xenstore? Where not, all else here is -EIO. */
 bool store_available(void);
 
-/* The value, NUL-terminated; its length, or negative errno (-E2BIG). */
+/*
+ * The value of (path), copied to (buf) and NUL-terminated. Its length without
+ * the NUL; -E2BIG when (size) is too small for it, -ENOENT, -EACCES...
+ */
 long store_read(uint32_t tx, const char *path, char *buf, size_t size);
+
+/* The same for a decimal number: 0, or -EINVAL too when it is none. */
 int store_read_u64(uint32_t tx, const char *path, uint64_t *value);
+
+/*
+ * Write (value) without its NUL; makes the node, and those above it. A value
+ * by (format), as guest_format takes it, has at most 511 bytes, else -E2BIG.
+ */
 int store_write(uint32_t tx, const char *path, const char *value);
 int store_printf(uint32_t tx, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Make an empty node unless there is one; remove one and all below it. */
 int store_mkdir(uint32_t tx, const char *path);
 int store_remove(uint32_t tx, const char *path);
 
 /*
  * Names below (path), one after another with their NULs, in (buf). Returns
- * the bytes used.
+ * the bytes used, or -E2BIG when there are more.
  */
 long store_directory(uint32_t tx, const char *path, char *buf, size_t size);
 
+/*
+ * A transaction: what is done with *tx is seen by others at its end, all of it
+ * or nothing. Every one that began must be ended.
+ */
 int store_tx_begin(uint32_t *tx);
+
 /* 0, or -EAGAIN: somebody interfered, do it all again. */
 int store_tx_end(uint32_t tx, bool commit);
 
@@ -50,9 +68,11 @@ struct store_watch {
     bool fired;               /* private */
 };
 
+/* Begin: 0 or negative errno. The struct is the caller's until unwatched. */
 int store_watch(struct store_watch *watch);
 
-/* Afterwards (fn) does not run any more, unless it is the caller. */
+/* End: 0 or negative errno. Afterwards (fn) does not run any more, unless it is
+ * the caller. */
 int store_unwatch(struct store_watch *watch);
 
 /* Have (fn) called soon as if there was a change; from event handlers too. */

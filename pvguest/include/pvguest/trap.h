@@ -26,7 +26,7 @@ typedef bool (*trap_fn)(struct trap_frame *frame);
 /* Have (fn) handle (vector); NULL ends that. Returns the one before. */
 trap_fn trap_handle(unsigned vector, trap_fn fn);
 
-/* The address of the last page fault (CR2). */
+/* The address of the last page fault (CR2), for vector 14's handler. */
 uint64_t trap_fault_address(void);
 
 #endif

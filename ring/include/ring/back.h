@@ -1,7 +1,8 @@
 /*
  * ring/back.h: the backend's end of a request/response ring.
  *
- * The mirror image of ring/front.h, for the end that serves. The frontend may
+ * The mirror image of ring/front.h, for the end that serves (layout:
+ * xen/io/ring.h). The frontend may
  * rewrite any byte of the ring at any time; a request is copied out once and
  * only the copy is looked at.
  */

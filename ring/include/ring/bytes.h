@@ -22,7 +22,11 @@ struct ring_bytes {
     uint32_t own; /* private copy of the counter this end advances */
 };
 
-/* Attach as producer or consumer, from the counters found in memory. */
+/*
+ * Attach as producer or consumer, from the counters found in memory. (data) is
+ * (size) bytes, a power of two; it and the counters stay the caller's. Which
+ * field is which: xen/io/console.h, xs_wire.h, 9pfs.h.
+ */
 void ring_bytes_attach_producer(struct ring_bytes *bytes, void *data,
                                 uint32_t size, uint32_t *prod, uint32_t *cons);
 void ring_bytes_attach_consumer(struct ring_bytes *bytes, void *data,
