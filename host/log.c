@@ -47,10 +47,10 @@ static void log_line(const char *prefix, const char *format, va_list args)
 {
     char line[LINE_SIZE];
     int saved_errno = errno;
-    size_t start = strlen(prefix), len = start;
+    size_t start = (size_t)snprintf(line, sizeof line, "%s", prefix);
+    size_t len = start;
     int n;
 
-    memcpy(line, prefix, start);
     n = vsnprintf(line + start, sizeof line - start - 1, format, args);
     if (n > 0) {
         size_t room = sizeof line - start - 2;

@@ -66,13 +66,11 @@ static int map_file(int fd, size_t offset, size_t size, void **address)
     *address = mmap(NULL, size, PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
     if (*address == MAP_FAILED) {
-        int rc = -errno;
-
-        *address = NULL;
-        log_error("cannot map %zu KiB of guest memory: %s: give it less with "
+        log_error("cannot map %zu KiB of guest memory: %m: give it less with "
                   "--memory or raise ulimit -v",
-                  size / 1024, strerror(-rc));
-        return rc;
+                  size / 1024);
+        *address = NULL;
+        return -ENOMEM;
     }
     return 0;
 }

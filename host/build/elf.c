@@ -23,17 +23,21 @@ int elf_read_part(const struct image *image, const char *what, uint64_t offset,
     int rc;
 
     *bytes = NULL;
-    if (!lies_in_file(image, offset, size))
-        return image_refuse(image,
-                            "the %s (%#lx bytes at %#lx) lies outside the file "
-                            "of %#lx bytes: it is truncated or corrupt, build "
-                            "or copy it again",
-                            what, size, offset, image->size);
-    if (size > MAX_PART)
-        return image_refuse(image,
-                            "the %s has %lu bytes: it is corrupt, build or "
-                            "copy it again",
-                            what, size);
+    if (!lies_in_file(image, offset, size)) {
+        image_refuse(image,
+                     "the %s (%#lx bytes at %#lx) lies outside the file of "
+                     "%#lx bytes: it is truncated or corrupt, build or copy it "
+                     "again",
+                     what, size, offset, image->size);
+        return -ENOEXEC;
+    }
+    if (size > MAX_PART) {
+        image_refuse(image,
+                     "the %s has %lu bytes: it is corrupt, build or copy it "
+                     "again",
+                     what, size);
+        return -ENOEXEC;
+    }
     copy = malloc(size + 1);
     if (!copy) {
         log_error("no memory for the %s of %s", what, image->path);
@@ -62,7 +66,7 @@ static int check_container(const struct image *image, const uint8_t *start,
     if (size >= bzimage_magic + 4 && !memcmp(start + bzimage_magic, "HdrS", 4))
         return image_refuse(image, "this is a compressed Linux kernel "
                                    "(bzImage): unpack its vmlinux first");
-    if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG))
+    if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG) != 0)
         return image_refuse(image, "this is not an ELF file: give a 64-bit "
                                    "kernel image with Xen notes");
     if (size < sizeof(Elf64_Ehdr))

@@ -153,7 +153,7 @@ int notes_parse(struct image_notes *notes, const uint8_t *bytes, size_t size,
             return explain(why, "a note of type %u ends outside its section",
                            note.n_type);
         if (name.size != sizeof NOTE_NAME ||
-            memcmp(name.bytes, NOTE_NAME, sizeof NOTE_NAME))
+            memcmp(name.bytes, NOTE_NAME, sizeof NOTE_NAME) != 0)
             continue;
         notes->any = true;
         if (!take_note(notes, note.n_type, desc))

@@ -30,6 +30,8 @@
 #define ENTRIES 512
 #define LEVELS  4
 
+#define STUB_SIZE ((size_t)32) /* of the hypercall page */
+
 #define RFLAGS_ENTRY 0x202 /* IF, and the bit that is always 1 */
 
 #define MANY_PAGES 1024
@@ -307,7 +309,7 @@ static void fill_hypercall_page(struct builder *b)
     if (!notes->has_hypercall_page || !engine)
         return;
     for (unsigned nr = 0; nr < HYPERCALL_NR_MAX; nr++)
-        engine->write_stub(page + nr * 32, nr, va + nr * 32);
+        engine->write_stub(page + nr * STUB_SIZE, nr, va + nr * STUB_SIZE);
 }
 
 static void set_entry_state(struct builder *b)

@@ -52,7 +52,7 @@ static int set_target(struct parser *p, const char *value)
 
 static int set_format(struct parser *p, const char *value)
 {
-    if (strcmp(value, "raw"))
+    if (strcmp(value, "raw") != 0)
         return refuse(p,
                       "the format '%.32s' is not supported: convert the image "
                       "(qemu-img convert -O raw) and say raw",
@@ -89,7 +89,7 @@ static int set_devtype(struct parser *p, const char *value)
 {
     if (!strcmp(value, "cdrom"))
         p->disk->cdrom = true;
-    else if (strcmp(value, "disk"))
+    else if (strcmp(value, "disk") != 0)
         return refuse(p, "the devtype '%.32s' is unknown: say disk or cdrom",
                       value);
     return 0;
@@ -97,7 +97,7 @@ static int set_devtype(struct parser *p, const char *value)
 
 static int set_backend(struct parser *p, const char *value)
 {
-    if (strcmp(value, "0") && strcmp(value, "Domain-0"))
+    if (strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0)
         return refuse(p,
                       "the backend '%.32s' is another domain's: only paravane "
                       "itself, 0, can serve disks",

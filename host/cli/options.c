@@ -22,7 +22,7 @@ static int set_engine(struct parser *p, const char *value)
     static const char *const known[] = {"auto", "process", "kvm"};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(value, known[i]))
+        if (strcmp(value, known[i]) != 0)
             continue;
         p->config->engine = known[i];
         return STATUS_OK;

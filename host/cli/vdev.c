@@ -83,7 +83,7 @@ int vdev_parse(const char *vdev, uint32_t *virtual_device)
         size_t len = strlen(kinds[i].prefix);
         const char *rest;
 
-        if (strncmp(vdev, kinds[i].prefix, len))
+        if (strncmp(vdev, kinds[i].prefix, len) != 0)
             continue;
         rest = parse_letters(vdev + len, &disk);
         if (!rest || !parse_partition(rest, &partition))
