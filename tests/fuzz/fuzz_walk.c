@@ -25,7 +25,7 @@ static void make(struct input *in)
     while (nr--) {
         uint64_t entry = input_u64(in);
         uint16_t place = input_u16(in);
-        uint64_t *table = (uint64_t *)dom.mem.base + 512 * (place >> 9 & 7);
+        uint64_t *table = (uint64_t *)dom.mem.base + 512ul * (place >> 9 & 7);
 
         if (entry & 0x800) /* one of our own frames, most of the time */
             entry = (entry & ~UINT64_C(0xffffffffff000)) |

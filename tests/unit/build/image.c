@@ -29,7 +29,8 @@ TestSuite(image, .init = make, .fini = forget);
 
 static void open_good(void)
 {
-    cr_assert_eq(image_open(test_elf_write(&elf, sizeof elf), &image), 0);
+    if (image_open(test_elf_write(&elf, sizeof elf), &image))
+        abort(); /* it said why */
 }
 
 /* Open what must be refused; what was said about it. */
@@ -260,7 +261,7 @@ Test(image, strings_may_lack_their_nul_and_be_long)
     test_elf_add_note(&elf, "Xen", XEN_ELFNOTE_FEATURES, text, sizeof text);
     test_elf_add_note(&elf, "Xen", XEN_ELFNOTE_GUEST_VERSION, "", 0);
     open_good();
-    cr_expect_str_eq(image->notes.guest_os, "myos");
+    cr_expect_eq(strcmp(image->notes.guest_os, "myos"), 0);
     cr_expect_eq(strlen(image->notes.features),
                  sizeof image->notes.features - 1);
     cr_expect_str_eq(image->notes.guest_version, "");

@@ -33,7 +33,7 @@ void test_elf_init(struct test_elf *elf)
         .p_vaddr = KERNEL_PADDR,
         .p_paddr = KERNEL_PADDR,
         .p_filesz = sizeof elf->code,
-        .p_memsz = KERNEL_PAGES * 4096,
+        .p_memsz = UINT64_C(4096) * KERNEL_PAGES,
     };
     elf->segments[SEG_NOTE] = (Elf64_Phdr){
         .p_type = PT_NOTE,

@@ -90,7 +90,8 @@ Test(memory, m2p_file_shows_the_guest_every_entry_by_mfn)
 Test(memory, file_can_be_neither_cut_nor_grown)
 {
     cr_expect_neq(ftruncate(mem.fd, 0), 0);
-    cr_expect_neq(ftruncate(mem.fd, (RAM + SHARED + 1) * PAGE_SIZE), 0);
+    cr_expect_neq(ftruncate(mem.fd, (off_t)(RAM + SHARED + 1) << PAGE_SHIFT),
+                  0);
 }
 
 Test(memory, release_gives_the_page_back_to_the_host)
