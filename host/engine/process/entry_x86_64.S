@@ -265,6 +265,8 @@ process_signal_entry:
     pushq %rax
     movq CPU(HOST_FS), %rcx
     wrfsbase %rcx
+    pushq $0x202                        /* the kernel leaves AC as it was */
+    popfq
     movq %rsp, %rcx                     /* the handler may change it */
     call process_signal
     popq %rax

@@ -86,7 +86,7 @@ static void process_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
 {
     static const uint8_t iret_pushes[] = {0x51, 0x41, 0x53, 0x50};
     uint64_t entry = (uintptr_t)process_hypercall_entry;
-    uint32_t rip_relative = 0; /* the pointer follows the jump */
+    uint32_t distance;
     uint8_t *p = stub;
 
     memset(stub, 0xcc, 32);
@@ -98,13 +98,12 @@ static void process_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
     *p++ = 0xb8; /* mov $nr,%eax */
     memcpy(p, &nr, 4);
     p += 4;
-    *p++ = 0xff; /* jmp *0(%rip) */
+    *p++ = 0xff; /* jmp *distance(%rip) */
     *p++ = 0x25;
-    memcpy(p, &rip_relative, 4);
-    p += 4;
-    memcpy(p, &entry, 8);
-    p += 8;
-    *p = 0xc3; /* where a call that was interrupted goes on */
+    distance = (uint32_t)(stub + PROCESS_STUB_ENTRY - (p + 4));
+    memcpy(p, &distance, 4);
+    memcpy(stub + PROCESS_STUB_ENTRY, &entry, 8);
+    stub[PROCESS_STUB_RET] = 0xc3; /* where an interrupted call goes on */
     if (nr == 0)
         hypercall_page_va = va;
 }

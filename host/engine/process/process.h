@@ -20,8 +20,12 @@
 #define PROCESS_M2P_VA   0x3f0000000000
 #define PROCESS_VA_END   0x400000000000
 
-/* Bytes of a hypercall stub: mov $nr,%eax; jmp *pointer; pointer; ret. */
-#define PROCESS_STUB_RET 19
+/*
+ * A hypercall stub: mov $nr,%eax; jmp *entry; entry; ret. The entry is aligned
+ * for guests that set AC.
+ */
+#define PROCESS_STUB_ENTRY 16
+#define PROCESS_STUB_RET   24
 
 /* Offsets into struct process_cpu for entry_x86_64.S, proven in process.c. */
 #define CPU_WORK         0

@@ -31,6 +31,7 @@
 #define PF_WRITE      2u
 #define PF_FETCH      16u
 #define RFLAGS_TF     0x100u
+#define RFLAGS_SHIM   0x202u    /* no DF, AC, TF, NT */
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 
 static void *alt_stack;
@@ -135,7 +136,7 @@ static void continue_in_shim(ucontext_t *context, void *label,
 {
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)label;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)process_cpu.host_rsp;
-    context->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)RFLAGS_TF;
+    context->uc_mcontext.gregs[REG_EFL] = RFLAGS_SHIM; /* not the guest's */
     *fs_base = process_cpu.host_fs;
 }
 
@@ -282,7 +283,11 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
     const uint64_t rip = (uint64_t)g[REG_RIP];
     const bool fault = signal != TICK_SIGNAL;
 
-    if (between(rip, process_hypercall_entry, process_fast_end)) {
+    if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB &&
+        between(rip, process_hypercall_entry, process_entry_end)) {
+        /* Stepping ends at the door: a call begun again never gets done. */
+        g[REG_EFL] &= ~(greg_t)RFLAGS_TF;
+    } else if (between(rip, process_hypercall_entry, process_fast_end)) {
         /* Still the guest's registers: as if the stub had not jumped yet. */
         regs_from_context(&vcpu->regs, context);
         process_fast_restart(vcpu);
@@ -308,8 +313,6 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
                                                   process_entry_end))) {
         tick_rang();
         cpu->work |= WORK_TICK;
-    } else if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB) {
-        g[REG_EFL] &= ~(greg_t)RFLAGS_TF; /* stepping ends at the door */
     } else {
         shim_fault(signal, info, context, fs_base);
     }

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""What a guest does to itself ends the guest, with a report and status 125, or
+does not even that: never the host, which knows what happened."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+
+ENGINE = ["--engine", "process"]
+
+NOWHERE = ["0", "1", "0x1000", "0x3fffffff000", "0x3effffffffff",
+           "0x7fffffffffff", "0x800000000000", "0xffff800000000000",
+           "0xffff880000000000", "0xffffffffff600000", "0xffffffffffffffff"]
+HOSTS = ["0x3f0000000000", "shim", "shim+5", "shim-0x1000"]
+OWN = ["shared", "tables", "code", "stack", "page"]
+
+
+def wild(*args, options=(), **popen):
+    result = guest.run(*ENGINE, *options, guest=guest.image("wild"),
+                       args=list(args), **popen)
+    started = " ".join(args) + "\n"
+    assert result.console.startswith(started) or result.console == "", \
+        (args, result)
+    return result
+
+
+def crashed(*args, says=r""):
+    """The host's first sentence tells why; the report follows."""
+    result = wild(*args)
+    assert result.status == 125, (args, result)
+    sentences = [line for line in result.report.splitlines()
+                 if line.startswith("paravane: ")]
+    assert re.match(r"paravane: the guest crashed: .*" + says,
+                    sentences[-1]), (args, result)
+    assert "internal error" not in result.report, (args, result)
+    # A guest that damaged its console as well has that said before.
+    assert len(sentences) == 1 or (len(sentences) == 2 and
+                                   "console" in sentences[0]), (args, result)
+    for part in ("  rip ", "  stack at ", "  backtrace:\n", "last hypercalls"):
+        assert part in result.report, (args, part, result)
+    return result
+
+
+def survived(*args, options=()):
+    result = wild(*args, options=options)
+    assert result.status == 0 and result.report == "", (args, result)
+    assert result.console.endswith("survived\n"), (args, result)
+    return result
+
+
+def jumps_to_nowhere_are_the_guests_end():
+    for where in [*NOWHERE, "0x3f0000000000", "shared", "tables"]:
+        crashed("jump", where)
+
+
+def loads_and_stores_nowhere_are_the_guests_end():
+    for where in NOWHERE:
+        crashed("store", where)
+        if where != "0xffffffffff600000":  # the vsyscall page may be there
+            crashed("load", where)
+    crashed("store", "0x3f0000000000")  # the M2P table can only be read
+    crashed("store", "tables")
+
+
+def stacks_that_are_nowhere_are_the_guests_end():
+    for way in ("call-on-stack", "trap-on-stack", "syscall-on-stack",
+                "iret-from"):
+        for where in [*NOWHERE, "0x3f0000000000", "tables"]:
+            crashed(way, where)
+    for where in ("0", "0x800000000000", "0xffffffffffffffff", "shim"):
+        crashed("spin-on-stack", where, says="stack at")
+    crashed("overflow", "0", says="trap 14 .* stack at")
+
+
+def handlers_that_are_nowhere_are_the_guests_end():
+    for where in NOWHERE:
+        crashed("handler", where)
+        crashed("callback", where)
+
+
+def returns_to_nowhere_are_the_guests_end():
+    for where in [*NOWHERE, *OWN]:
+        crashed("iret-to", where)
+        crashed("iret-with", where)
+
+
+def odd_flags_are_not_the_shims():
+    """CF, TF, DF, NT, RF, AC, VIF, ID, most of them, and the IOPL."""
+    for flags in (0x1, 0x100, 0x400, 0x4000, 0x10000, 0x40000, 0x80000,
+                  0x200000, 0x254dd5, 0x40100, 0x3000):
+        survived("flags", hex(flags))
+    survived("fpu", "0")
+
+
+def odd_bases_are_not_the_shims():
+    for where in ["0", "1", "0x1000", "0x7fffffffffff", "0xffff800000000000",
+                  "0xffffffffffffffff", *HOSTS, *OWN]:
+        result = survived("base", where)
+        assert "set_segment_base: 0 0\n" in result.console, result
+        survived("own-base", where)
+    result = survived("base", "0x800000000000")
+    assert "set_segment_base: -22 -22\n" in result.console, result
+
+
+def jumps_into_the_shim_give_nothing():
+    """Any byte of its entry may be the first; some do what a call does."""
+    for offset in range(0, 640, 4):
+        result = wild("jump", f"shim+{offset}")
+        assert result.status in (0, 125), (offset, result)
+        assert result.status == 0 or "the guest crashed" in result.report, \
+            (offset, result)
+    for offset in range(0x200000, 0x300000, 0x5000):
+        crashed("jump", f"shim+{offset:#x}")
+
+
+def a_guest_may_unmap_itself():
+    crashed("unmap", "stack", says="trap 14 .* stack at")
+    for where in ("code", "tables", "shared"):
+        crashed("unmap", where)
+    survived("unmap", "page")
+    for where in ("0", "0x1000", "0x800000000000", "0xffffffffffffffff",
+                  "0x3f0000000000", "shim"):
+        result = survived("unmap", where)
+        assert "update_va_mapping: -22\n" in result.console, result
+    crashed("unmap-all", "0", says="trap 14 .* stack at")
+
+
+def a_guest_may_destroy_its_tables():
+    crashed("clear-tables", "top")
+    crashed("clear-tables", "bottom")
+
+
+def table_operations_on_what_is_none_are_refused():
+    for command in [*range(16), 17, 18, 19, 20, 21, 99, 2**32 - 1]:
+        result = survived("table-op", str(command))
+        for frame in ("ffffffffffffffff", "10000000000"):
+            if command not in (6, 7, 10, 11, 13):  # flushes take no frame
+                assert f"{frame}: -" in result.console, (command, result)
+
+
+def a_guest_may_give_all_of_its_memory_away():
+    result = survived("balloon", "0")
+    given, total = re.search(r"gave (\d+) of (\d+)", result.console).groups()
+    assert given == total, result
+    for order in ("1", "9", "63", "4294967295"):
+        survived("balloon", order)
+    survived("balloon", "0", options=["--scatter-p2m"])
+
+
+def a_guest_may_exhaust_what_it_has():
+    for what in ("memory", "pages", "ports", "reservation"):
+        for memory in ("4M", "64M"):
+            survived("exhaust", what, options=["--memory", memory])
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([
+        jumps_to_nowhere_are_the_guests_end,
+        loads_and_stores_nowhere_are_the_guests_end,
+        stacks_that_are_nowhere_are_the_guests_end,
+        handlers_that_are_nowhere_are_the_guests_end,
+        returns_to_nowhere_are_the_guests_end,
+        odd_flags_are_not_the_shims,
+        odd_bases_are_not_the_shims,
+        jumps_into_the_shim_give_nothing,
+        a_guest_may_unmap_itself,
+        a_guest_may_destroy_its_tables,
+        table_operations_on_what_is_none_are_refused,
+        a_guest_may_give_all_of_its_memory_away,
+        a_guest_may_exhaust_what_it_has,
+    ]))
