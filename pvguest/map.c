@@ -18,10 +18,11 @@
 #define L1_SHIFT   12
 #define L2_SHIFT   21
 #define L3_SHIFT   30
+#define L4_SHIFT   39
 
 /* The 2 MiB below the RAM, less a page that catches stack overflow. */
-#define WINDOW_START 0x200000ul
-#define WINDOW_END   0x3ff000ul
+#define WINDOW_START ((uintptr_t)guest_virt_base - 0x200000)
+#define WINDOW_END   ((uintptr_t)guest_virt_base - PAGE_SIZE)
 
 static unsigned entry_index(uintptr_t va, unsigned shift)
 {
@@ -44,12 +45,12 @@ static uint64_t *builder_table(uint64_t entry)
     return NULL;
 }
 
-/* All that we map lies below 512 GiB, so there is one L3. */
+/* All that we map lies in the same 512 GiB, so there is one L3. */
 static uint64_t *l3_table(void)
 {
     const uint64_t *l4 = (const uint64_t *)guest_start_info->pt_base;
 
-    return builder_table(l4[0]);
+    return builder_table(l4[entry_index(WINDOW_START, L4_SHIFT)]);
 }
 
 /* Make (table), filled, a page table and set (*entry) to point at it. */

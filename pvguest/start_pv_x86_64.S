@@ -53,7 +53,7 @@ _start:
     cld
     mov %rsi, %rdi
     mov %rsp, %rsi
-    mov $guest_stack_top, %esp
+    mov $guest_stack_top, %rsp
     xor %ebp, %ebp
     call guest_start
     ud2
