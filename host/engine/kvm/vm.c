@@ -66,6 +66,10 @@ static int check_kvm(int kvm, char *why, size_t size)
 {
     int version = ioctl(kvm, KVM_GET_API_VERSION, 0);
 
+    if (version < 0) {
+        snprintf(why, size, "%s is no KVM", DEVICE);
+        return -ENOTSUP;
+    }
     if (version != KVM_API_VERSION) {
         snprintf(why, size, "%s is of version %d, not %d", DEVICE, version,
                  KVM_API_VERSION);

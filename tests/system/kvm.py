@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""The kvm engine under a guest that gives it nonsense to load, without a KVM,
+and how often a guest has to leave its VM."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+
+# What the guest did, its exit status, and what is said about it.
+NONSENSE = {
+    "write-hole": (125, "page fault at address 0xffff800000000000"),
+    "write-stub": (125, "page fault at address 0xffff808000000000"),
+    "write-m2p": (125, "page fault at address 0xffff810000000000"),
+    "write-window": (125, "page fault at address 0xffff818000000000"),
+    "jump-stub": (125, "page fault at address 0xffff808000002000"),
+    "jump-window": (125, "page fault at address 0xffff818000080000"),
+    "jump-nowhere": (125, "general protection fault"),
+    "bare-system-call": (0, "survived"),
+    "read-m2p": (0, "survived"),
+    "read-hole": (0, "survived"),
+    "callback-nowhere": (125, "general protection fault"),
+    "callback-stub": (125, "page fault at address 0xffff808000002000"),
+    "stack-nowhere": (125, "stack at 0x8000000000000000 cannot take"),
+    "stack-stub": (125, "stack at 0xffff808000005000 cannot take"),
+    "stack-zero": (125, "stack at 0x0 cannot take"),
+    "bases": (0, "survived"),
+    "empty-table": (125, "cannot take its frame"),
+    "own-hole": (0, "loop: -22"),
+    "many-writes": (0, "done: 5000 7"),
+    "ports": (125, "general protection fault"),
+    "endless-faults": (125, "cannot take its frame"),
+    "single-steps": (0, "survived"),
+}
+
+EXITS = re.compile(r"the guest left the VM (\d+) times")
+
+
+def nonsense(what, status, said):
+    def test():
+        guest.need_engine("kvm")
+        for layout in ([], ["--scatter-p2m"]):
+            result = guest.run("--engine", "kvm", *layout,
+                               guest=guest.image("nonsense"), args=[what])
+            assert result.status == status, result
+            assert said in result.console + result.report, result
+            assert "please report" not in result.report, result
+    test.__name__ = f"nonsense, {what}"
+    return test
+
+
+def nobody_can_run_without_it():
+    """In a namespace of its own where /dev is empty, and where it is a lie."""
+    for hide in ("mount -t tmpfs none /dev",
+                 "mount --bind /dev/null /dev/kvm"):
+        if subprocess.run(["unshare", "-rm", "sh", "-c", hide], check=False,
+                          capture_output=True).returncode:
+            raise tap.Skip("no namespaces for unprivileged users here")
+        line = " ".join(guest.command("--engine", "kvm",
+                                      guest=guest.example("hello")))
+        done = subprocess.run(["unshare", "-rm", "sh", "-c",
+                               f"{hide} && exec {line}"],
+                              capture_output=True, check=False, timeout=60)
+        result = guest.Result(done.returncode, done.stdout.decode(),
+                              done.stderr.decode())
+        assert result.status == 1, result
+        assert "/dev/kvm" in guest.one_sentence(result), result
+
+
+def a_deep_queue_needs_few_exits():
+    guest.need_engine("kvm")
+    requests = 20000
+    with tempfile.NamedTemporaryFile() as disk:
+        disk.write(os.urandom(8 << 20))
+        disk.flush()
+        result = guest.run("-v", "--engine", "kvm", "--disk",
+                           f"{disk.name},raw,xvda,r",
+                           guest=guest.example("blkbench"),
+                           args=[f"count={requests}"])
+    assert result.status == 0, result
+    exits = int(EXITS.search(result.report).group(1))
+    print(f"# {exits / requests:.3f} exits for each request")
+    assert exits <= requests / 10, result
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([
+        *[nonsense(what, *expected) for what, expected in NONSENSE.items()],
+        nobody_can_run_without_it,
+        a_deep_queue_needs_few_exits,
+    ]))
