@@ -56,8 +56,15 @@ def obey_permissions():
             prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
+# The engine for tests that name none; without it, what auto chooses.
+ENGINE = os.environ.get("PARAVANE_ENGINE")
+
+
 def command(*options, guest=None, args=()):
     line = [PARAVANE, "run", *options]
+    if ENGINE and "--engine" not in options:
+        need_engine(ENGINE)
+        line += ["--engine", ENGINE]
     if guest is not None:
         line.append(guest)
     if args:
