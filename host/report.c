@@ -17,6 +17,7 @@
 #include "host/log.h"
 
 #define STACK_WORDS     16
+#define CODE_BYTES      16
 #define BACKTRACE_DEPTH 24
 
 /* Not dprintf: it asks where the descriptor is, which the sandbox refuses. */
@@ -71,6 +72,28 @@ static void print_registers(const struct vcpu *vcpu)
         r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
         r->r15, r->cs, r->ss, vcpu->cr2, vcpu->cr3, vcpu->fs_base,
         vcpu->gs_base);
+}
+
+/* What it was executing, and by which entry of its tables. */
+static void print_code(struct vcpu *vcpu)
+{
+    const uint64_t rip = vcpu->regs.rip;
+    struct walk walk;
+    uint8_t byte;
+
+    say("  code at rip:");
+    for (unsigned i = 0; i < CODE_BYTES; i++) {
+        if (guest_read(vcpu, guest_addr(rip + i), &byte, 1)) {
+            say("%s", i ? "" : " not readable");
+            break;
+        }
+        say(" %02x", byte);
+    }
+    guest_walk(&vcpu->domain->mem, vcpu->cr3, rip, &walk);
+    say("\n  page of rip: level %u entry %016" PRIx64 ", %s%s%s\n", walk.level,
+        walk.pte, walk.present ? "present" : "nothing there",
+        walk.present && walk.writable ? ", writable" : "",
+        walk.present && walk.noexec ? ", not executable" : "");
 }
 
 static void print_stack(struct vcpu *vcpu)
@@ -145,6 +168,7 @@ void domain_crash(struct vcpu *vcpu, const char *format, ...)
     va_end(args);
     log_error("the guest crashed: %s", reason);
     print_registers(vcpu);
+    print_code(vcpu);
     print_stack(vcpu);
     print_backtrace(vcpu);
     print_last_calls(dom);

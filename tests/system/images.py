@@ -41,7 +41,8 @@ def crashes_with_a_report(_, options):
     result = guest.run(*options, guest=guest.image("crash"))
     assert result.status == 125, result
     assert "page fault at address 0x10" in result.console, result
-    for part in ("the guest crashed", "rip ", "stack at", "backtrace:",
+    for part in ("the guest crashed", "rip ", "code at rip: ",
+                 "page of rip: level 1", "stack at", "backtrace:",
                  "last hypercalls", "sched_op(SCHEDOP_shutdown"):
         assert part in result.report, (part, result)
 
