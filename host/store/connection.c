@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/log.h"
 #include "host/store/server.h"
 #include "host/store/trace.h"
 #include "host/store/transaction.h"
@@ -97,6 +98,13 @@ static void give_up(struct connection *conn, uint32_t error)
     conn->in_used = 0;
     conn->out_len = conn->out_sent = 0;
     poke(&conn->page->error, error);
+    if (!conn->told)
+        log_warning("xenstore: the guest's %s; it is not served until it "
+                    "connects anew, the guest goes on",
+                    error == XENSTORE_ERROR_PROTO
+                        ? "message is longer than any may be"
+                        : "ring claims more bytes than it has");
+    conn->told = true;
     trace_line(conn->store, "d%u connection broken: error %u", conn->domid,
                error);
 }

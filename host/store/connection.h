@@ -45,6 +45,7 @@ struct connection {
     uint32_t last_transaction;
 
     bool broken; /* it broke the protocol: deaf until it reconnects */
+    bool told;   /* the user knows of the first time */
     size_t in_used;
     size_t out_len, out_sent;
     struct message in, out; /* last, and not touched before they are needed */
