@@ -186,35 +186,49 @@ static void start_over(struct clock *clock, struct sample sample, uint64_t now)
     clock->ns0 = clock->first_ns = clock->ns0 > now ? clock->ns0 : now;
 }
 
-void clock_steer(struct clock *clock)
+/* A new line from now on, not before (floor) and soon meeting the clock. */
+static void steer(struct clock *clock, struct sample sample, uint64_t floor)
 {
-    struct sample sample = take_sample(clock->source);
-    uint64_t now = sample.ns - clock->boot_monotonic_ns;
+    const uint64_t now = sample.ns - clock->boot_monotonic_ns;
     uint64_t horizon, target;
     struct clock next = *clock;
 
-    if (sample.tsc <= clock->tsc0) {
-        start_over(clock, sample, now);
-        return;
-    }
     if (now <= clock->first_ns)
         return; /* nothing to measure over yet */
 
     next.tsc0 = sample.tsc;
-    next.ns0 = line_at(clock, sample.tsc);
+    next.ns0 = now > floor ? now : floor;
     horizon = interval(&next);
 
     /* Where the clock will be at the horizon, and how far that is for us. */
     target = now + horizon;
     if (target < next.ns0 + horizon / 2)
         target = next.ns0 + horizon / 2; /* far ahead: go at half speed */
-    if (target > next.ns0 + 2 * horizon && target - next.ns0 > NS_PER_S)
-        next.ns0 = target - horizon; /* hopelessly behind: jump */
 
     if (set_rate(&next,
                  (unsigned __int128)(now - next.first_ns) * (target - next.ns0),
                  (unsigned __int128)(sample.tsc - next.first_tsc) * horizon))
         *clock = next;
+}
+
+void clock_steer(struct clock *clock)
+{
+    const struct sample sample = take_sample(clock->source);
+
+    if (sample.tsc <= clock->tsc0)
+        start_over(clock, sample, sample.ns - clock->boot_monotonic_ns);
+    else
+        steer(clock, sample, line_at(clock, sample.tsc));
+}
+
+void clock_set_right(struct clock *clock, uint64_t not_before_ns)
+{
+    const struct sample sample = take_sample(clock->source);
+
+    if (sample.tsc <= clock->tsc0)
+        start_over(clock, sample, sample.ns - clock->boot_monotonic_ns);
+    else
+        steer(clock, sample, not_before_ns);
 }
 
 bool clock_is_stale(const struct clock *clock, uint64_t now_ns)

@@ -40,11 +40,17 @@ int clock_create_from(struct clock *clock, const struct clock_source *source);
 uint64_t clock_now(const struct clock *clock);
 
 /*
- * Sample TSC and CLOCK_MONOTONIC again and steer: a line that starts where
- * the old one is, so that time never jumps or runs back, and meets
- * CLOCK_MONOTONIC soon. Call every so often; cheap.
+ * Sample TSC and CLOCK_MONOTONIC again and steer. A line that fell behind goes
+ * on at the right time; one that ran ahead goes slower until the time has come
+ * up with it, so that time never runs back. Call every so often; cheap.
  */
 void clock_steer(struct clock *clock);
+
+/*
+ * The same when nobody has looked at the clock since it showed (not_before_ns),
+ * because the vCPU slept: a line that ran ahead may go back that far.
+ */
+void clock_set_right(struct clock *clock, uint64_t not_before_ns);
 
 /* Is it time to steer and publish again? */
 bool clock_is_stale(const struct clock *clock, uint64_t now_ns);

@@ -370,34 +370,46 @@ int domain_exit_status(struct domain *dom)
     return EXIT_HOST_TROUBLE;
 }
 
-/* Keep the guest's clock true, now and then. */
-static void keep_time(struct vcpu *vcpu, uint64_t now)
+static void publish_time(struct vcpu *vcpu)
 {
-    struct domain *dom = vcpu->domain;
-
-    if (!clock_is_stale(&dom->clock, now))
-        return;
-    clock_steer(&dom->clock);
-    clock_publish(&dom->clock, &vcpu->info->time);
+    clock_publish(&vcpu->domain->clock, &vcpu->info->time);
     vcpu_publish_time(vcpu);
 }
 
+/* What may be due, after waiting for it at most (wait_ns). */
 static void serve(struct vcpu *vcpu, uint64_t wait_ns)
 {
     struct domain *dom = vcpu->domain;
-    uint64_t now;
 
     wait_for(&dom->wait, wait_ns);
     block_poll_all(dom);
     store_run(dom->store);
-    now = clock_now(&dom->clock);
-    vcpu_run_timers(vcpu, now);
-    keep_time(vcpu, now);
 }
 
 void domain_work(struct vcpu *vcpu)
 {
+    struct domain *dom = vcpu->domain;
+
     serve(vcpu, 0);
+    if (clock_is_stale(&dom->clock, clock_now(&dom->clock))) {
+        clock_steer(&dom->clock);
+        publish_time(vcpu);
+    }
+    vcpu_run_timers(vcpu, clock_now(&dom->clock));
+}
+
+/* Serve while the guest sleeps, which is the time to set its clock right. */
+static void serve_asleep(struct vcpu *vcpu, uint64_t wait_ns)
+{
+    struct domain *dom = vcpu->domain;
+    const uint64_t before = clock_now(&dom->clock);
+
+    serve(vcpu, wait_ns);
+    if (clock_is_stale(&dom->clock, clock_now(&dom->clock))) {
+        clock_set_right(&dom->clock, before);
+        publish_time(vcpu);
+    }
+    vcpu_run_timers(vcpu, clock_now(&dom->clock));
 }
 
 void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
@@ -414,9 +426,9 @@ void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
         if (until_ns < wake)
             wake = until_ns;
         vcpu_set_runstate(vcpu, RUNSTATE_blocked);
-        serve(vcpu, wake == UINT64_MAX ? UINT64_MAX
-                    : wake > now       ? wake - now
-                                       : 0);
+        serve_asleep(vcpu, wake == UINT64_MAX ? UINT64_MAX
+                           : wake > now       ? wake - now
+                                              : 0);
         if (now >= until_ns)
             break;
     }
