@@ -3,6 +3,7 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
+#include "host/engine/tell.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -12,12 +13,14 @@
 #define MIN_PERIOD_NS (1 * NS_PER_MS)
 #define MAX_PERIOD_NS (UINT64_C(1) << 59)
 
-/* One in the past fires at once. */
+/* One in the past fires at once; for others the engine wakes us in time. */
 static void arm(struct vcpu *vcpu, uint64_t when, uint64_t now)
 {
     vcpu->singleshot_ns = when;
     if (when <= now)
         vcpu_run_timers(vcpu, now);
+    else
+        tell_kick(vcpu);
 }
 
 long call_set_timer_op(void *opaque, const uint64_t *args)
@@ -52,5 +55,6 @@ long timer_set_periodic(struct vcpu *vcpu, uint64_t period)
         return -EINVAL;
     vcpu->periodic_ns = period;
     vcpu->next_tick_ns = clock_now(&vcpu->domain->clock) + period;
+    tell_kick(vcpu);
     return 0;
 }

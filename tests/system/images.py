@@ -13,8 +13,8 @@ HERE = os.path.dirname(__file__)
 ENGINES = ["process", "kvm"]
 LAYOUTS = {"in order": [], "scattered": ["--scatter-p2m"]}
 # Its last line is its verdict.
-PROMISES = ["events", "freestanding", "grants", "libc", "pages", "threads",
-            "timers", "traps", "vectors"]
+PROMISES = ["events", "freestanding", "grants", "interrupted", "libc",
+            "pages", "threads", "timers", "traps", "vectors"]
 # The same, where rings are real and the guest has all addresses.
 RING_PROMISES = ["segments", "upper"]
 # All of its lines are known.

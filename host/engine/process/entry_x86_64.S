@@ -61,8 +61,9 @@ initial_state:                          /* what XRSTOR makes of no component */
      * xen_version(XENVER_version) is the ABI's null call: kernels make it only
      * to have pending events delivered, after opening their mask. It is
      * answered on the guest's own stack, from registers alone, when there is
-     * nothing to deliver. A signal inside [process_hypercall_entry,
-     * process_fast_end) restarts the call from its stub: RDI is known to be 0.
+     * nothing to deliver. A signal in here restarts the call from its stub: up to
+     * process_fast_known that is any call, its registers untouched; from there
+     * on it is this one, and RDI was 0.
      */
     .globl process_hypercall_entry
     .balign 64
@@ -71,6 +72,8 @@ process_hypercall_entry:
     jne process_slow
     testl %edi, %edi                    /* XENVER_version */
     jne process_slow
+    .globl process_fast_known
+process_fast_known:
     movl CPU(WORK), %eax
     orl CPU(NO_FAST), %eax
     jnz 1f

@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <xen/version.h>
+
 #include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/engine.h"
@@ -130,9 +132,13 @@ void process_sync_regs(struct vcpu *vcpu)
 
 void process_fast_restart(struct vcpu *vcpu)
 {
-    vcpu->regs.rax = __HYPERVISOR_xen_version;
-    vcpu->regs.rdi = 0;
-    vcpu->regs.rip = hypercall_page_va + __HYPERVISOR_xen_version * 32;
+    struct regs *r = &vcpu->regs;
+
+    if (r->rip >= (uintptr_t)process_fast_known) {
+        r->rax = __HYPERVISOR_xen_version;
+        r->rdi = XENVER_version;
+    }
+    r->rip = hypercall_page_va + (r->rax & 127) * 32;
 }
 
 /* Hand vcpu->regs to the assembly. */

@@ -115,7 +115,7 @@ static_assert(offsetof(struct process_cpu, xsave) == CPU_XSAVE, "layout");
 extern struct process_cpu process_cpu;
 
 /* entry_x86_64.S */
-extern char process_hypercall_entry[], process_fast_end[];
+extern char process_hypercall_entry[], process_fast_known[], process_fast_end[];
 extern char process_iret_entry[], process_entry_end[];
 extern char process_window[], process_window_end[];
 extern char process_recheck[];
@@ -134,7 +134,8 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
 
 /* vcpu->regs := the interrupted registers, if they are not there yet. */
 void process_sync_regs(struct vcpu *vcpu);
-/* vcpu->regs were caught in the fast path: back to the stub's start. */
+/* vcpu->regs were caught on the way in: back to the start of the call's stub.
+ */
 void process_fast_restart(struct vcpu *vcpu);
 
 /* signals.c: install handlers, the alternate stack, the tick. */
