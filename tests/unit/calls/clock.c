@@ -149,6 +149,41 @@ Test(clock, never_runs_back_and_never_jumps_when_steered)
     }
 }
 
+/* The first estimate of the rate may be far off; a sleeper does not look. */
+Test(clock, is_right_after_a_long_sleep_on_a_bad_rate)
+{
+    const int32_t off[] = {-3000, 3000}; /* one part in so many */
+
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t before;
+
+        start(2596120000);
+        clock.mul += (uint32_t)((int64_t)clock.mul / off[i]);
+        before = clock_now(&clock);
+        pass(60 * S);
+        cr_assert_gt(llabs(error()), 15000000);
+        clock_set_right(&clock, before);
+        cr_expect_lt(llabs(error()), 2000, "off by %ld ns", error());
+        run(10 * S);
+        cr_expect_lt(llabs(error()), 20000, "off by %ld ns", error());
+    }
+}
+
+Test(clock, does_not_go_back_before_what_a_sleeper_last_saw)
+{
+    uint64_t seen;
+
+    start(2596120000);
+    run(S);
+    clock.ns0 += 5 * MS; /* it ran ahead */
+    seen = clock_now(&clock);
+    pass(MS);
+    clock_set_right(&clock, seen);
+    cr_expect_geq(clock_now(&clock), seen);
+    run(10 * S);
+    cr_expect_lt(llabs(error()), 20000, "off by %ld ns", error());
+}
+
 Test(clock, starts_with_a_usable_first_estimate)
 {
     start(2596120000);
