@@ -103,7 +103,7 @@ static void print_stack(struct vcpu *vcpu)
 
     say("  stack at %016" PRIx64 ":", sp);
     for (unsigned i = 0; i < STACK_WORDS; i++) {
-        if (guest_read(vcpu, guest_addr(sp + 8 * i), &word, sizeof word)) {
+        if (guest_read(vcpu, guest_addr(sp + 8ul * i), &word, sizeof word)) {
             say("%s", i ? "" : " not readable");
             break;
         }

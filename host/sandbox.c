@@ -73,7 +73,7 @@ static void require(struct filter *f, uint16_t op, uint32_t k)
 
 static size_t arg_low(unsigned n)
 {
-    return offsetof(struct seccomp_data, args) + 8 * n;
+    return offsetof(struct seccomp_data, args) + 8ul * n;
 }
 
 static void begin_rule(struct filter *f, int nr)

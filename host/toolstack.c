@@ -22,7 +22,7 @@
 struct scribe {
     struct store *store;
     char base[64];
-    const char *key; /* the one that failed */
+    char key[64]; /* the one that failed */
     int rc;
 };
 
@@ -43,8 +43,9 @@ static void put(struct scribe *scribe, const char *key, const char *value)
     if (scribe->rc)
         return;
     stpcpy(stpcpy(stpcpy(path, scribe->base), "/"), key);
-    scribe->key = key;
     scribe->rc = store_write(scribe->store, path, value);
+    if (scribe->rc)
+        snprintf(scribe->key, sizeof scribe->key, "%s", key);
 }
 
 static void put_number(struct scribe *scribe, const char *key, uint64_t number)
@@ -66,11 +67,12 @@ static void make(struct scribe *scribe, uint16_t owner, uint16_t reader)
 {
     if (scribe->rc)
         return;
-    scribe->key = scribe->base;
     scribe->rc = store_write(scribe->store, scribe->base, "");
     if (!scribe->rc)
         scribe->rc =
             store_set_owner(scribe->store, scribe->base, owner, reader);
+    if (scribe->rc)
+        stpcpy(scribe->key, scribe->base);
 }
 
 static void make_uuid(char uuid[37])

@@ -28,7 +28,7 @@ static int parts_create(struct block *block)
 
     if (block->parts)
         return 0;
-    while (slots * 2 * SLOT_SIZE + 64 <= PAGE_SIZE << block->max_order)
+    while (2ul * slots * SLOT_SIZE + 64 <= PAGE_SIZE << block->max_order)
         slots *= 2;
     block->parts = calloc(slots, sizeof *block->parts);
     block->redo = calloc(slots, sizeof *block->redo);

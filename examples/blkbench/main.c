@@ -69,16 +69,18 @@ static void done(struct block_request *request)
     start(request);
 }
 
-static void start_all(struct block_request *requests)
+static struct block_request *requests;
+
+static void start_all(void)
 {
     flush_at += opt.flush;
     for (uint64_t i = 0; i < opt.depth; i++)
         start(&requests[i]);
 }
 
-static void run(struct block_request *requests)
+static void run(void)
 {
-    start_all(requests);
+    start_all();
     while (finished < started) {
         block_kick(disk);
         block_poll(disk, true);
@@ -86,15 +88,14 @@ static void run(struct block_request *requests)
             stopping = true;
         if (opt.flush && finished == flush_at) {
             failure = failure ? failure : block_flush(disk);
-            start_all(requests);
+            start_all();
         }
     }
 }
 
-static struct block_request *make_requests(void)
+static bool make_requests(void)
 {
-    struct block_request *requests = calloc(opt.depth, sizeof *requests);
-
+    requests = calloc(opt.depth, sizeof *requests);
     for (uint64_t i = 0; requests && i < opt.depth; i++) {
         requests[i] = (struct block_request){
             .op = opt.write ? BLOCK_WRITE : BLOCK_READ,
@@ -103,10 +104,10 @@ static struct block_request *make_requests(void)
             .done = done,
         };
         if (!requests[i].buffer)
-            return NULL;
+            return false;
         memset(requests[i].buffer, (int)i, opt.bs);
     }
-    return requests;
+    return requests != NULL;
 }
 
 static uint64_t number(const char *text)
@@ -161,7 +162,7 @@ static bool options(int argc, char **argv)
     }
     opt.random = !strncmp(opt.rw, "rand", 4);
     opt.write = !strcmp(opt.rw + (opt.random ? 4 : 0), "write");
-    if (!opt.write && strcmp(opt.rw + (opt.random ? 4 : 0), "read")) {
+    if (!opt.write && strcmp(opt.rw + (opt.random ? 4 : 0), "read") != 0) {
         fprintf(stderr,
                 "blkbench: rw=%s: not read, write, randread or "
                 "randwrite\n",
@@ -199,7 +200,6 @@ static void report(const struct block_info *info, uint64_t ns)
 
 int main(int argc, char **argv)
 {
-    struct block_request *requests;
     struct block_info info;
     uint64_t begin;
 
@@ -213,8 +213,7 @@ int main(int argc, char **argv)
     }
     block_get_info(disk, &info);
     nr_places = info.nr_sectors / (opt.bs / BLOCK_SECTOR);
-    requests = make_requests();
-    if (!nr_places || !requests) {
+    if (!nr_places || !make_requests()) {
         fprintf(stderr, "blkbench: %s\n",
                 nr_places ? "out of memory" : "the disk is smaller than bs");
         return 1;
@@ -222,7 +221,7 @@ int main(int argc, char **argv)
 
     begin = clock_system_ns();
     deadline = begin + opt.seconds * SECOND_NS;
-    run(requests);
+    run();
     if (failure) {
         fprintf(stderr, "blkbench: a request failed: %s\n", strerror(-failure));
         return 1;

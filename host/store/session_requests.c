@@ -120,7 +120,7 @@ int serve_transaction_end(struct request *req)
     struct transaction *tx = req->view.tx;
     int rc = 0;
 
-    if (!verdict || (strcmp(verdict, "T") && strcmp(verdict, "F")))
+    if (!verdict || (strcmp(verdict, "T") != 0 && strcmp(verdict, "F") != 0))
         return -EINVAL;
     if (!tx)
         return -ENOENT;

@@ -69,7 +69,7 @@ static void shutdown_asked(struct store_watch *watch, const char *path)
     if (take_request(word, sizeof word) <= 0)
         return;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(word, words[i].word))
+        if (strcmp(word, words[i].word) != 0)
             continue;
         if (shutdown_hook)
             shutdown_hook(words[i].reason);

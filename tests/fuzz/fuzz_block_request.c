@@ -150,7 +150,7 @@ static void act(struct ring_front *front, struct input *input)
 /* After all that, an honest request is served. */
 static void expect_service(struct ring_front *front)
 {
-    struct blkif_response rsp;
+    struct blkif_response rsp = {0};
     struct blkif_request req;
 
     connect_again(front, false);

@@ -52,7 +52,7 @@ static size_t make_payload(struct input *in, char payload[256])
 
 static void push_request(struct input *in)
 {
-    char payload[256];
+    char payload[256] = {0};
     struct xsd_sockmsg header = {
         .type = input_u8(in) % 24,
         .req_id = input_left(in) & 0xff,

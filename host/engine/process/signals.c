@@ -119,7 +119,7 @@ static void regs_from_context(struct regs *regs, const ucontext_t *context)
 
 static void regs_to_context(const struct regs *regs, ucontext_t *context)
 {
-    greg_t *g = context->uc_mcontext.gregs;
+    unsigned long long *g = (unsigned long long *)context->uc_mcontext.gregs;
 
     g[REG_R15] = regs->r15, g[REG_R14] = regs->r14, g[REG_R13] = regs->r13;
     g[REG_R12] = regs->r12, g[REG_RBP] = regs->rbp, g[REG_RBX] = regs->rbx;

@@ -51,7 +51,7 @@ static void answer(uint64_t id)
 
 Test(ring_back, takes_requests_and_answers_in_any_order, .init = attached)
 {
-    struct req req;
+    struct req req = {0};
 
     cr_expect_eq(ring_back_take(&back, &req, sizeof req), 0);
     req_slot(0)->id = 10;
@@ -174,7 +174,7 @@ Test(ring_back, does_not_sleep_on_a_lie, .init = attached)
 Test(ring_back, attaches_where_the_last_backend_left)
 {
     struct ring_front front;
-    struct req req;
+    struct req req = {0};
 
     ring_front_init(&front, page, 4096, sizeof(struct req));
     shared->req_prod = 103;

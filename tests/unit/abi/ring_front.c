@@ -136,7 +136,7 @@ Test(ring_front, needs_no_event_for_a_mark_already_passed, .init = new_ring)
 
 Test(ring_front, takes_responses_in_order, .init = two_published)
 {
-    struct rsp rsp;
+    struct rsp rsp = {0};
 
     cr_expect_eq(ring_front_take(&front, &rsp, sizeof rsp), 0);
     *rsp_slot(0) = (struct rsp){.id = 2, .status = 5};

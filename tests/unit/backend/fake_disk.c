@@ -154,7 +154,7 @@ void disk_publish(void)
 
 int disk_answer(uint64_t id)
 {
-    struct blkif_response rsp;
+    struct blkif_response rsp = {0};
 
     while (!ring_front_take(&disk_ring, &rsp, sizeof rsp)) {
         cr_assert(ring_front_may_sleep(&disk_ring));

@@ -98,7 +98,10 @@ static void *guest_page(uint64_t va, bool writable)
 
 static const struct start_info *start_info(void)
 {
-    return guest_page(vcpu->regs.rsi, true);
+    const struct start_info *info = guest_page(vcpu->regs.rsi, true);
+
+    cr_assert(info);
+    return info;
 }
 
 /* The promises that hold for every domain. */
