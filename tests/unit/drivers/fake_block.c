@@ -182,7 +182,7 @@ static void front_wrote(const char *path, const char *value)
 {
     int state = atoi(value);
 
-    if (strcmp(path, FAKE_FRONT "/state"))
+    if (strcmp(path, FAKE_FRONT "/state") != 0)
         return;
     if (state == 3)
         connect();

@@ -104,7 +104,7 @@ static void directory(const struct xsd_sockmsg *h, const char *path)
         const char *name = nodes[i].path + prefix + 1;
         size_t n = strcspn(name, "/");
 
-        if (!nodes[i].used || strncmp(nodes[i].path, path, prefix) ||
+        if (!nodes[i].used || strncmp(nodes[i].path, path, prefix) != 0 ||
             nodes[i].path[prefix] != '/')
             continue;
         if (len >= n + 1 && !strncmp(names + len - n - 1, name, n))

@@ -127,7 +127,7 @@ Test(store_quota, nodes_touched_by_a_transaction)
     for (i = 0; i <= QUOTA_TRANSACTION_NODES; i++) {
         snprintf(path, sizeof path, "data/%d", i);
         last = ask(XS_READ, tx, path);
-        if (strcmp(last, "ENOENT"))
+        if (strcmp(last, "ENOENT") != 0)
             break;
     }
     cr_expect_eq(i, QUOTA_TRANSACTION_NODES);
