@@ -16,13 +16,16 @@ static struct xenstore_domain_interface *page;
 
 static void push(const void *bytes, size_t len)
 {
+    const char *from = bytes;
+
     for (size_t i = 0; i < len; i++) {
         if (page->req_prod - page->req_cons >= XENSTORE_RING_SIZE)
             connection_serve(store->guest);
         if (page->req_prod - page->req_cons >= XENSTORE_RING_SIZE)
             return;
-        page->req[MASK_XENSTORE_IDX(page->req_prod++)] =
-            ((const char *)bytes)[i];
+        /* The analyser does not know the single bytes of a header's field. */
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
+        page->req[MASK_XENSTORE_IDX(page->req_prod++)] = from[i];
     }
 }
 

@@ -123,7 +123,7 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     if (!in_stub(rip))
         serve_hypercall(vcpu);
-    else if (rip - vectors < 256 * STUB_VECTOR_SIZE)
+    else if (rip - vectors < 256ul * STUB_VECTOR_SIZE)
         serve_vector(cpu, vcpu, (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
     else if (rip / PAGE_SIZE ==
              (STUB_VA + offsetof(struct stub_pages, syscall)) / PAGE_SIZE)

@@ -73,13 +73,13 @@ static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
 static void kvm_set_gdt(struct vcpu *vcpu)
 {
     struct kvm_cpu *cpu = &kvm_cpu;
-    const struct stub_pages *pages = cpu->stub.pages;
-    const uint64_t entries = cpu->stub.gpa + offsetof(struct stub_pages, l1) +
-                             STUB_GDT_PAGE * sizeof *pages->l1;
+    const size_t size = sizeof cpu->stub.pages->l1[0];
+    const uint64_t entries =
+        cpu->stub.gpa + offsetof(struct stub_pages, l1) + STUB_GDT_PAGE * size;
 
     stub_set_gdt(&cpu->stub, vcpu);
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
-        touch(cpu, vcpu, entries + i * sizeof *pages->l1);
+        touch(cpu, vcpu, entries + i * size);
 }
 
 /* vcpu->regs is the truth whenever the guest is stopped. */

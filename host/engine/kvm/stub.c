@@ -50,7 +50,7 @@ static uint64_t page_gpa(const struct stub *stub, const void *page)
 
 static void fill_idt(struct stub_pages *pages)
 {
-    for (unsigned i = 0; i < 256; i++) {
+    for (size_t i = 0; i < 256; i++) {
         const uint64_t va = stub_code_va(stub_code + i * STUB_VECTOR_SIZE);
         const unsigned dpl = i == VECTOR_BP || i == VECTOR_OF ? 3 : 0;
 

@@ -279,7 +279,7 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
     s->efer = EFER_BITS;
     s->idt.base = STUB_VA + offsetof(struct stub_pages, idt);
     s->idt.limit = 0xfff;
-    s->gdt.base = STUB_VA + STUB_GDT_PAGE * PAGE_SIZE;
+    s->gdt.base = STUB_VA + STUB_GDT_PAGE * (uint64_t)PAGE_SIZE;
     s->gdt.limit = STUB_TR + 15;
     s->tr = (struct kvm_segment){
         .base = STUB_VA + offsetof(struct stub_pages, tss),
