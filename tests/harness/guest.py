@@ -4,6 +4,7 @@ import ctypes
 import functools
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -58,6 +59,21 @@ def obey_permissions():
 
 # The engine for tests that name none; without it, what auto chooses.
 ENGINE = os.environ.get("PARAVANE_ENGINE")
+
+
+def limit_address_space(size):
+    """For preexec_fn."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def limit_descriptors(number):
+    """For preexec_fn."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+
+
+def limit_files_to(size):
+    """For preexec_fn."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def command(*options, guest=None, args=()):

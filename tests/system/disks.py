@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import socket
 import subprocess
@@ -451,18 +450,14 @@ def fill_a_sparse_disk(path, *parts, size=1 << 20, **popen):
     assert running.quit().report == ""
 
 
-def limit_files_to(size):
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 def a_limit_on_the_size_of_files_is_an_error_for_the_guest():
     with tempfile.TemporaryDirectory() as folder:
         fill_a_sparse_disk(os.path.join(folder, "disk.img"), size=64 << 20,
-                           preexec_fn=limit_files_to(32 << 20))
+                           preexec_fn=guest.limit_files_to(32 << 20))
 
 
 def a_limit_below_the_guests_memory_is_said():
-    result = guest.run(guest=BLKSUM, preexec_fn=limit_files_to(1 << 20))
+    result = guest.run(guest=BLKSUM, preexec_fn=guest.limit_files_to(1 << 20))
     assert result.status == 1 and result.console == "", result
     assert "File too large" in guest.one_sentence(result), result
 
