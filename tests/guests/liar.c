@@ -304,7 +304,7 @@ static bool wait_for_backend(uint64_t state)
 
 static void map_table(void)
 {
-    xen_pfn_t frames[1];
+    xen_pfn_t frames[1] = {0};
     int16_t status;
 
     if (hypercall_grant_setup_table(1, frames, &status) || status)

@@ -389,6 +389,32 @@ static void exhaust(const char *what)
     guest_shutdown(SHUTDOWN_poweroff);
 }
 
+/* Each page another mapping than its neighbours: more than a process has. */
+static void many_mappings(const char *number)
+{
+    const uint64_t nr = strtoull(number, NULL, 0);
+    uint8_t *pages = page_alloc(nr);
+    unsigned wrong = 0;
+
+    if (!pages)
+        return;
+    for (uint64_t i = 0; i < nr; i++) {
+        uint64_t *page = (uint64_t *)(pages + i * PAGE_SIZE);
+
+        *page = i;
+        if (i % 2)
+            wrong += hypercall_update_va_mapping(
+                         (uintptr_t)page, page_mfn(page) << PAGE_SHIFT | 0x61,
+                         UVMF_INVLPG) != 0;
+    }
+    for (uint64_t i = 0; i < nr; i++)
+        wrong += *(uint64_t *)(pages + i * PAGE_SIZE) != i;
+    for (uint64_t i = 0; i < nr; i += 2)
+        *(uint64_t *)(pages + i * PAGE_SIZE) = 0;
+    printf("wrong: %u\n", wrong);
+    survived();
+}
+
 static const struct {
     const char *name;
     void (*run)(const char *arg);
@@ -417,6 +443,7 @@ static const struct {
     {"table-op", table_op},
     {"balloon", balloon},
     {"exhaust", exhaust},
+    {"many-mappings", many_mappings},
 };
 
 int main(int argc, char **argv)

@@ -156,6 +156,17 @@ def a_guest_may_exhaust_what_it_has():
             survived("exhaust", what, options=["--memory", memory])
 
 
+def a_guest_may_have_more_mappings_than_a_process():
+    with open("/proc/sys/vm/max_map_count", encoding="ascii") as count:
+        limit = int(count.read())
+    if limit > 100000:
+        raise tap.Skip(f"it takes a guest of {limit >> 7} MiB here")
+    number = limit + 5000
+    result = survived("many-mappings", str(number), options=[
+        "--memory", f"{(number >> 8) + 32}M"])
+    assert "wrong: 0\n" in result.console, result
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([
         jumps_to_nowhere_are_the_guests_end,
@@ -171,4 +182,5 @@ if __name__ == "__main__":
         table_operations_on_what_is_none_are_refused,
         a_guest_may_give_all_of_its_memory_away,
         a_guest_may_exhaust_what_it_has,
+        a_guest_may_have_more_mappings_than_a_process,
     ]))
