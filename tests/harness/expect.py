@@ -1,0 +1,46 @@
+"""What is expected of an image is the same everywhere: on every engine, in the
+labs, on real Xen. So are the names of the points that say what came of it."""
+import os
+
+import guest
+
+# Its last line is its verdict.
+PROMISES = ["events", "freestanding", "grants", "interrupted", "libc",
+            "pages", "threads", "timers", "traps", "vectors"]
+# The same, where rings are real and the guest has all addresses: everywhere
+# but on the process engine.
+RING_PROMISES = ["segments", "upper"]
+# All of its lines are known: tests/lab/NAME.txt.
+LINES = ["clock", "hello"]
+# It follows a wild pointer.
+CRASHES = ["crash"]
+
+IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
+CRASHED = 125  # the exit status of a run whose guest crashed
+
+_LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")
+
+
+def path(name):
+    """The file of an image of ours."""
+    example = guest.example(name)
+    return example if os.path.exists(example) else guest.image(name)
+
+
+def point(name, abi, place, more=""):
+    """The name of a cell of the matrix, as tests/matrix looks for it."""
+    return f"{name} as {abi} on {place}" + (f", {more}" if more else "")
+
+
+def check(name, result):
+    """Its status and what it wrote; (result) is shown if they are wrong."""
+    status = CRASHED if name in CRASHES else 0
+    assert result.status == status, result
+    if name in LINES:
+        with open(os.path.join(_LINES_FOLDER, name + ".txt"),
+                  encoding="ascii") as lines:
+            assert result.console == lines.read(), result
+    elif name in CRASHES:
+        assert "page fault at address 0x10" in result.console, result
+    else:
+        assert result.console.endswith("verdict: success\n"), result
