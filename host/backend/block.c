@@ -103,7 +103,8 @@ static int publish_geometry(struct blockdev *dev)
 static void unmap_ring(struct blockdev *dev)
 {
     while (dev->nr_ring_pages > 0)
-        block_page_return(dev, &dev->ring_grants[--dev->nr_ring_pages], true);
+        lent_page_return(dev->dom, &dev->ring_grants[--dev->nr_ring_pages],
+                         true);
 }
 
 static int map_ring_page(struct blockdev *dev, const char *key)
@@ -116,7 +117,7 @@ static int map_ring_page(struct blockdev *dev, const char *key)
     if (rc)
         return rc;
     dev->ring_pages[i] =
-        block_page_borrow(dev, ref, true, &dev->ring_grants[i]);
+        lent_page_borrow(dev->dom, ref, true, &dev->ring_grants[i]);
     if (!dev->ring_pages[i])
         return -EPERM;
     dev->nr_ring_pages++;

@@ -1,9 +1,5 @@
 /*
- * host/backend/block_page.c: the guest's pages, by grant and only by grant.
- *
- * A borrowed page is held twice: its grant entry is marked, so that the guest
- * cannot withdraw it, and its frame is counted, so that the guest cannot give
- * it back to the host while the kernel reads or writes it.
+ * host/backend/block_page.c: the guest's data pages while requests use them.
  *
  * With persistent grants the frontend lends the same pages again and again:
  * they are kept borrowed, for writing, up to a number. Beyond it, one that was
@@ -14,53 +10,10 @@
 #include "host/domain.h"
 #include "host/memory.h"
 
-/*
- * The frame's bytes, counted as in use. Not a page table's or a descriptor
- * table's: these the guest itself may not write either.
- */
-static uint8_t *frame_hold(struct memory *mem, mfn_t mfn, bool write,
-                           uint32_t *index)
-{
-    struct frame *frame = memory_record(mem, mfn);
-
-    if (!frame || frame->state != FRAME_RAM ||
-        (write && frame->uses > 0 && frame->type != TYPE_NONE &&
-         frame->type != TYPE_WRITABLE))
-        return NULL;
-    frame->refs++;
-    *index = (uint32_t)memory_index(mem, mfn);
-    return mem->base + (size_t)*index * PAGE_SIZE;
-}
-
-uint8_t *block_page_borrow(struct blockdev *dev, grant_ref_t ref, bool write,
-                           struct block_page *page)
-{
-    struct domain *dom = dev->dom;
-    uint8_t *bytes;
-    uint64_t mfn;
-
-    if (grant_pin(&dom->grants, ref, BACKEND_ID, write, &mfn) != GNTST_okay)
-        return NULL;
-    *page = (struct block_page){.ref = ref};
-    bytes = frame_hold(&dom->mem, mfn, write, &page->frame);
-    if (!bytes)
-        grant_unpin(&dom->grants, ref, write);
-    return bytes;
-}
-
-void block_page_return(struct blockdev *dev, const struct block_page *page,
-                       bool write)
-{
-    dev->dom->mem.frames[page->frame].refs--;
-    grant_unpin(&dev->dom->grants, page->ref, write);
-}
-
 static void kept_return(struct blockdev *dev, struct block_kept *kept)
 {
-    const struct block_page page = {.ref = kept->ref, .frame = kept->frame};
-
-    block_page_return(dev, &page, true);
-    dev->kept_of[kept->ref] = 0;
+    lent_page_return(dev->dom, &kept->lent, true);
+    dev->kept_of[kept->lent.ref] = 0;
 }
 
 /* A place for one more kept page, or NULL while all are in use. */
@@ -91,36 +44,37 @@ static uint8_t *kept_use(struct blockdev *dev, struct block_kept *kept,
     kept->uses++;
     kept->used_lately = true;
     *page = (struct block_page){
-        .ref = kept->ref,
-        .frame = kept->frame,
+        .lent = kept->lent,
         .persistent = (uint16_t)(kept - dev->kept + 1),
     };
-    return dev->dom->mem.base + (size_t)kept->frame * PAGE_SIZE;
+    return dev->dom->mem.base + (size_t)kept->lent.frame * PAGE_SIZE;
 }
 
 uint8_t *block_page_use(struct blockdev *dev, grant_ref_t ref, bool write,
                         struct block_page *page)
 {
+    struct lent_page *lent = &page->lent;
     struct block_kept *kept;
     uint8_t *bytes;
 
+    page->persistent = 0;
     if (!dev->persistent)
-        return block_page_borrow(dev, ref, write, page);
+        return lent_page_borrow(dev->dom, ref, write, lent);
     if (ref < BLOCK_MAX_REFS && dev->kept_of[ref])
         return kept_use(dev, &dev->kept[dev->kept_of[ref] - 1], page);
 
-    bytes = block_page_borrow(dev, ref, true, page);
+    bytes = lent_page_borrow(dev->dom, ref, true, lent);
     if (!bytes) /* one that is lent for reading is served, but not kept */
-        return write ? NULL : block_page_borrow(dev, ref, false, page);
+        return write ? NULL : lent_page_borrow(dev->dom, ref, false, lent);
     kept = kept_place(dev);
     if (kept) {
-        *kept = (struct block_kept){.ref = ref, .frame = page->frame};
+        *kept = (struct block_kept){.lent = *lent};
         dev->kept_of[ref] = (uint16_t)(kept - dev->kept + 1);
         return kept_use(dev, kept, page);
     }
     if (!write) { /* as block_page_done will give it back */
-        block_page_return(dev, page, true);
-        bytes = block_page_borrow(dev, ref, false, page);
+        lent_page_return(dev->dom, lent, true);
+        bytes = lent_page_borrow(dev->dom, ref, false, lent);
     }
     return bytes;
 }
@@ -131,7 +85,7 @@ void block_page_done(struct blockdev *dev, const struct block_page *page,
     if (page->persistent)
         dev->kept[page->persistent - 1].uses--;
     else
-        block_page_return(dev, page, write);
+        lent_page_return(dev->dom, &page->lent, write);
 }
 
 void block_pages_forget(struct blockdev *dev)

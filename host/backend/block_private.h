@@ -4,7 +4,7 @@
  *   block.c           a disk's life: directories, connect, disconnect
  *   block_serve.c     ring to requests, results to ring
  *   block_request.c   is this request allowed, and what does it take
- *   block_page.c      the guest's pages while a request uses them
+ *   block_page.c      the guest's data pages while a request uses them
  *   block_io.c        the io_uring
  *   disk_file.c       the file or device behind
  *
@@ -26,6 +26,7 @@
 
 #include "host/backend/block.h"
 #include "host/backend/disk_file.h"
+#include "host/backend/lent_page.h"
 #include "host/backend/xenbus.h"
 
 #define BLOCK_MAX_ORDER      4   /* ring pages: 16 */
@@ -44,10 +45,8 @@ union block_slot {
 
 /* A page of the guest in use by a request. */
 struct block_page {
-    grant_ref_t ref;
-    uint32_t frame; /* index of it */
-    uint16_t
-        persistent; /* 1 + index of the kept page this is; 0: our own pin */
+    struct lent_page lent;
+    uint16_t persistent; /* 1 + index of the kept page this is; 0: our own */
 };
 
 /* The arrays of an indirect request. */
@@ -94,8 +93,7 @@ static inline enum block_step block_step(const struct block_request *req)
 
 /* A page the frontend lends for good. */
 struct block_kept {
-    grant_ref_t ref;
-    uint32_t frame;
+    struct lent_page lent;
     uint32_t uses;    /* requests using it now */
     bool used_lately; /* since the hand last came by */
 };
@@ -113,7 +111,7 @@ struct blockdev {
     uint32_t port;
     struct ring_back ring;
     void *ring_pages[1 << BLOCK_MAX_ORDER];
-    struct block_page ring_grants[1 << BLOCK_MAX_ORDER];
+    struct lent_page ring_grants[1 << BLOCK_MAX_ORDER];
     unsigned nr_ring_pages;
 
     bool no_nowait; /* a read without the ring would have to wait */
@@ -169,16 +167,8 @@ void block_request_release(struct block_request *req);
 
 /* block_page.c */
 
-/*
- * Borrow what (ref) grants, to be written if (write), for the device's ring or
- * one request. Its bytes, or NULL if the guest granted no such thing.
+/* As lent_page_borrow, for data pages, which persistent grants allow to keep.
  */
-uint8_t *block_page_borrow(struct blockdev *dev, grant_ref_t ref, bool write,
-                           struct block_page *page);
-void block_page_return(struct blockdev *dev, const struct block_page *page,
-                       bool write);
-
-/* The same for data pages, which persistent grants allow to keep. */
 uint8_t *block_page_use(struct blockdev *dev, grant_ref_t ref, bool write,
                         struct block_page *page);
 void block_page_done(struct blockdev *dev, const struct block_page *page,

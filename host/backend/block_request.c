@@ -115,7 +115,7 @@ static int16_t parse_indirect(struct block_request *req,
 {
     struct blkif_request_segment segments[BLOCK_MAX_INDIRECT];
     unsigned nr = indirect->nr_segments;
-    struct block_page page;
+    struct lent_page page;
     const uint8_t *bytes;
 
     _Static_assert(sizeof segments <= PAGE_SIZE, "one page holds them all");
@@ -129,12 +129,12 @@ static int16_t parse_indirect(struct block_request *req,
     if (nr == 0 || nr > BLOCK_MAX_INDIRECT)
         return BLKIF_RSP_ERROR;
 
-    bytes =
-        block_page_borrow(req->dev, indirect->indirect_grefs[0], false, &page);
+    bytes = lent_page_borrow(req->dev->dom, indirect->indirect_grefs[0], false,
+                             &page);
     if (!bytes)
         return BLKIF_RSP_ERROR;
     ring_slot_read(segments, bytes, nr * sizeof *segments);
-    block_page_return(req->dev, &page, false);
+    lent_page_return(req->dev->dom, &page, false);
 
     req->longer = req->dev->free_long;
     req->dev->free_long = req->longer->next;
