@@ -15,6 +15,7 @@
 #include "host/cli/cli.h"
 #include "host/cli/json.h"
 #include "host/engine/engine.h"
+#include "host/engine/kvm/measure.h"
 
 #define COMMAND "doctor"
 
@@ -178,6 +179,39 @@ static void print_check(const struct check *check)
         printf("  %-22s found: %s; needed: %s\n", "", found, check->remedy);
 }
 
+static const char *yes_no(bool yes)
+{
+    return yes ? "yes" : "no";
+}
+
+/* What guests will find here, found by running one. */
+static void print_kvm_kind(void)
+{
+    struct kvm_kind kind;
+    char text[256];
+
+    if (measure_kvm(&kind, text, sizeof text)) {
+        printf("kvm: cannot be measured: %s\n", text);
+        return;
+    }
+    printf("kvm: %s\n", measure_name(&kind));
+    measure_say_pv(&kind, text, sizeof text);
+    printf("  %s\n", text);
+    measure_say_pvh(&kind, text, sizeof text);
+    printf("  %s\n", text);
+    if (!kind.slot_256)
+        printf("  ring 3 cannot use 0x%lx: the M2P table is shown elsewhere\n",
+               MEASURE_SLOT_256);
+    printf("  an exit takes %lu ns from ring 3, %lu ns from ring 0; an "
+           "instruction %lu.%03lu and %lu.%03lu ns\n",
+           kind.exit3_ns, kind.exit0_ns, kind.step3_ps / 1000,
+           kind.step3_ps % 1000, kind.step0_ps / 1000, kind.step0_ps % 1000);
+    printf("  offered: registers without a call: %s, MSRs to user space: %s, "
+           "split irqchip: %s, Xen: %s\n",
+           yes_no(kind.sync_regs), yes_no(kind.user_msr),
+           yes_no(kind.split_irqchip), yes_no(kind.xen_hvm));
+}
+
 /* Returns how many engines are usable. */
 static unsigned print_report(void)
 {
@@ -195,6 +229,8 @@ static unsigned print_report(void)
         printf("  %-8s %s%s\n", engine_list[i]->name,
                usable ? "usable" : "not usable: ", usable ? "" : why);
     }
+    if (!engine_kvm.probe(why, sizeof why))
+        print_kvm_kind();
     return nr_usable;
 }
 
@@ -209,6 +245,37 @@ static void json_check(const struct check *check)
     json_string("purpose", check->purpose);
     if (!ok)
         json_string("remedy", check->remedy);
+    json_close('}');
+}
+
+static void json_kvm_kind(void)
+{
+    struct kvm_kind kind;
+    char text[256];
+
+    json_open("kvm", '{');
+    if (measure_kvm(&kind, text, sizeof text)) {
+        json_string("why_not", text);
+        json_close('}');
+        return;
+    }
+    json_string("kind", measure_name(&kind));
+    measure_say_pv(&kind, text, sizeof text);
+    json_string("pv", text);
+    measure_say_pvh(&kind, text, sizeof text);
+    json_string("pvh", text);
+    json_number("exit_ring3_ns", kind.exit3_ns);
+    json_number("exit_ring0_ns", kind.exit0_ns);
+    json_number("step_ring3_ps", kind.step3_ps);
+    json_number("step_ring0_ps", kind.step0_ps);
+    json_bool("ring0_emulated", kind.ring0_emulated);
+    json_bool("shadow_paging", kind.shadow_paging);
+    json_bool("slot_256", kind.slot_256);
+    json_bool("host_is_guest", kind.host_is_guest);
+    json_bool("sync_regs", kind.sync_regs);
+    json_bool("user_msr", kind.user_msr);
+    json_bool("split_irqchip", kind.split_irqchip);
+    json_bool("xen_hvm", kind.xen_hvm);
     json_close('}');
 }
 
@@ -234,6 +301,7 @@ static unsigned json_report(void)
         json_close('}');
     }
     json_close('}');
+    json_kvm_kind();
     json_close('}');
     putchar('\n');
     return nr_usable;

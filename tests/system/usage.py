@@ -200,6 +200,39 @@ def doctor_tells_people_and_programs_the_same():
     assert "process" in shown.console, shown
 
 
+def doctor_measures_the_kvm_that_is_here():
+    """What it concludes is what it measured, and it says so to people."""
+    guest.need_engine("kvm")
+    shown = paravane("doctor").console
+    kvm = json.loads(paravane("doctor", "--json").console)["kvm"]
+    print("# " + kvm["kind"])
+    for what in ("exit_ring3_ns", "exit_ring0_ns"):
+        assert 100 < kvm[what] < 10**8, kvm
+    assert 0 < kvm["step_ring3_ps"] < kvm["exit_ring3_ns"] * 1000, kvm
+    assert kvm["ring0_emulated"] == (kvm["step_ring0_ps"] >= 50000), kvm
+    assert kvm["ring0_emulated"] == ("use PV" in kvm["pvh"]), kvm
+    assert kvm["shadow_paging"] == ("shadowed" in kvm["kind"]), kvm
+    assert kvm["sync_regs"], kvm  # the engine needs it
+    assert f"kvm: {kvm['kind']}\n" in shown, shown
+    hole = "cannot use 0xffff800000000000" in shown
+    assert hole != kvm["slot_256"], (kvm, shown)
+
+
+def doctor_can_do_without_kvm():
+    for hide in ("mount -t tmpfs none /dev",
+                 "mount --bind /dev/null /dev/kvm"):
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c",
+             f"{hide} && exec {guest.PARAVANE} doctor --json"],
+            capture_output=True, check=False, timeout=60)
+        if done.returncode and not done.stdout:
+            raise tap.Skip("no namespaces for unprivileged users here")
+        found = json.loads(done.stdout)
+        assert not found["engines"]["kvm"]["usable"], found
+        assert "/dev/kvm" in found["kvm"]["why_not"], found
+        assert done.returncode == 0, done
+
+
 def what_cannot_be_printed_is_said():
     with open("/dev/full", "w") as full:
         for args in (["--version"], ["--help"], ["run", "--help"],
@@ -255,6 +288,8 @@ if __name__ == "__main__":
         the_version_is_one_line,
         inspect_tells_people_and_programs_the_same,
         doctor_tells_people_and_programs_the_same,
+        doctor_measures_the_kvm_that_is_here,
+        doctor_can_do_without_kvm,
         what_cannot_be_printed_is_said,
         a_closed_stream_is_not_taken_for_another_file,
     ]))

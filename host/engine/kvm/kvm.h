@@ -50,6 +50,9 @@ void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem);
  */
 int vm_probe(char *why, size_t size);
 
+/* The same, and returns the descriptor of /dev/kvm. */
+int vm_open(char *why, size_t size);
+
 /*
  * enter.c: can ring 3 go on at vcpu->regs? If not, (error) is the error code
  * of its general protection fault.

@@ -17,6 +17,8 @@
 #include "host/pv/emulate.h"
 
 #define DEVICE "/dev/kvm"
+/* KVM_VCPU_TSC_CTRL is the youngest of what is used. */
+#define NEEDED_LINUX "Linux 5.16 or newer"
 
 #define CR0_BITS       0x80050033u /* PG AM WP NE ET MP PE */
 #define CR4_BITS       0x00000620u /* PAE OSFXSR OSXMMEXCPT */
@@ -43,6 +45,7 @@ static const struct {
     {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
     {KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM"},
     {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
+    {KVM_CAP_VCPU_ATTRIBUTES, "KVM_CAP_VCPU_ATTRIBUTES"},
 };
 
 #define NEEDED_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
@@ -78,8 +81,8 @@ static int check_kvm(int kvm, char *why, size_t size)
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         if (ioctl(kvm, KVM_CHECK_EXTENSION, needed[i].cap) > 0)
             continue;
-        snprintf(why, size, "%s has no %s; it takes Linux 5.11 or newer",
-                 DEVICE, needed[i].name);
+        snprintf(why, size, "%s has no %s; it takes " NEEDED_LINUX, DEVICE,
+                 needed[i].name);
         return -ENOTSUP;
     }
     if ((ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & NEEDED_SYNC) !=
@@ -90,7 +93,7 @@ static int check_kvm(int kvm, char *why, size_t size)
     return 0;
 }
 
-static int open_kvm(char *why, size_t size)
+int vm_open(char *why, size_t size)
 {
     int rc, kvm = open(DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -109,7 +112,7 @@ static int open_kvm(char *why, size_t size)
 
 int vm_probe(char *why, size_t size)
 {
-    int kvm = open_kvm(why, size);
+    int kvm = vm_open(why, size);
 
     if (kvm < 0)
         return kvm;
@@ -326,7 +329,7 @@ static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const char **step)
     rc = set_msrs(cpu->fd);
     if (rc)
         return rc;
-    *step = "let it have the host's TSC (Linux 5.16 or newer)";
+    *step = "let it have the host's TSC (" NEEDED_LINUX ")";
     rc = set_tsc(cpu->fd);
     if (rc)
         return rc;
@@ -345,7 +348,7 @@ int vm_create(struct kvm_cpu *cpu, struct domain *dom)
     int kvm, vm, rc;
     char why[256];
 
-    kvm = open_kvm(why, sizeof why);
+    kvm = vm_open(why, sizeof why);
     if (kvm < 0) {
         log_error("%s", why);
         return kvm;
