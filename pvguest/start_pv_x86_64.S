@@ -29,7 +29,7 @@
     note_string XEN_ELFNOTE_FEATURES, "dom0"
     note_number XEN_ELFNOTE_SUPPORTED_FEATURES, (1 << XENFEAT_dom0)
     note_number XEN_ELFNOTE_VIRT_BASE, guest_virt_base
-    note_number XEN_ELFNOTE_PADDR_OFFSET, guest_virt_base
+    note_number XEN_ELFNOTE_PADDR_OFFSET, 0 /* p_paddr is physical */
     note_number XEN_ELFNOTE_ENTRY, _start
     note_number XEN_ELFNOTE_HYPERCALL_PAGE, hypercall_page
 

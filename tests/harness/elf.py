@@ -94,13 +94,13 @@ class Image:
         return self
 
     def move(self, distance):
-        """Link it (distance) higher, as far as headers and notes tell."""
+        """Link it (distance) higher, as far as headers and notes tell.
+        Where it lies in physical memory stays."""
         for i in range(self.header("phnum")):
             if self.segment(i, "memsz"):
-                for name in ("vaddr", "paddr"):
-                    there = self.segment(i, name) + distance
-                    self.set_segment(i, **{name: there % 2**64})
-        for kind in NOTE_ADDRESSES:
+                there = self.segment(i, "vaddr") + distance
+                self.set_segment(i, vaddr=there % 2**64)
+        for kind in NOTE_VIRTUAL:
             at, size = self.notes()[kind]
             there = int.from_bytes(self.bytes[at:at + size], "little")
             self.set_note(kind, (there + distance) % 2**64)
@@ -116,5 +116,5 @@ NOTE_XEN_VERSION = 5
 NOTE_GUEST_OS = 6
 NOTE_LOADER = 8
 NOTE_FEATURES = 10
-NOTE_ADDRESSES = (NOTE_ENTRY, NOTE_HYPERCALL_PAGE, NOTE_VIRT_BASE,
-                  NOTE_PADDR_OFFSET)
+NOTE_VIRTUAL = (NOTE_ENTRY, NOTE_HYPERCALL_PAGE, NOTE_VIRT_BASE)
+NOTE_ADDRESSES = NOTE_VIRTUAL + (NOTE_PADDR_OFFSET,)
