@@ -33,6 +33,7 @@ enum trace_what {
 
 struct domain_config {
     const char *image;  /* path */
+    const char *initrd; /* path, or NULL */
     const char *engine; /* auto, process, kvm */
     char name[CONFIG_NAME_MAX];
     char cmdline[1024]; /* ARGS joined by blanks */

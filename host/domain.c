@@ -224,13 +224,18 @@ static int connect_services(struct domain *dom)
     return rc;
 }
 
-/* A crash report will look for names in the file, still in the sandbox. */
+/*
+ * The kernel and what it gets beside itself. A crash report will look for names
+ * in the kernel's file, still in the sandbox.
+ */
 static int open_image(struct domain *dom)
 {
     int rc = image_open(dom->config->image, &dom->image);
 
     if (rc == 0)
         sandbox_allow_arg(&dom->sandbox, SYS_pread64, dom->image->fd);
+    if (rc == 0)
+        rc = module_open(&dom->initrd, dom->config->initrd);
     return rc;
 }
 
@@ -331,6 +336,7 @@ void domain_destroy(struct domain *dom)
         close(dom->signal_fd);
     grants_destroy(dom);
     memory_destroy(&dom->mem);
+    module_close(&dom->initrd);
     image_close(dom->image);
     dom->store = NULL;
     dom->image = NULL;

@@ -13,6 +13,7 @@
 #include <grant/borrow.h>
 #include <xen/xen.h>
 
+#include "host/build/module.h"
 #include "host/clock.h"
 #include "host/config.h"
 #include "host/grant_map.h"
@@ -54,6 +55,7 @@ struct domain {
     uint16_t id;
     const struct domain_config *config;
     struct image *image;
+    struct module initrd;
 
     struct memory mem;
     struct shared_info *shared; /* host view */

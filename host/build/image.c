@@ -1,15 +1,14 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <xen/features.h>
 
 #include "host/build/elf.h"
+#include "host/build/file.h"
 #include "host/build/notes.h"
 #include "host/log.h"
 #include "host/memory.h"
@@ -33,51 +32,7 @@ int image_refuse(const struct image *image, const char *format, ...)
 int image_read(const struct image *image, uint64_t offset, void *to,
                uint64_t len)
 {
-    uint8_t *bytes = to;
-
-    while (len > 0) {
-        ssize_t n = pread(image->fd, bytes, len, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int rc = -errno;
-
-            log_error("%s: cannot be read: %s", image->path, strerror(-rc));
-            return rc;
-        }
-        if (n == 0)
-            return image_refuse(image, "the file became shorter while it was "
-                                       "read: start again when it is written");
-        bytes += n;
-        offset += (uint64_t)n;
-        len -= (uint64_t)n;
-    }
-    return 0;
-}
-
-static int open_file(struct image *image)
-{
-    struct stat st;
-    int rc;
-
-    /* O_NONBLOCK: a FIFO without a writer shall not hang us */
-    image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (image->fd < 0 || fstat(image->fd, &st)) {
-        rc = -errno;
-        log_error("%s: cannot open the image: %s", image->path, strerror(-rc));
-        return rc;
-    }
-    if (S_ISDIR(st.st_mode))
-        return image_refuse(image, "this is a directory: give the path of a "
-                                   "kernel image");
-    if (!S_ISREG(st.st_mode))
-        return image_refuse(image, "this is not a regular file: give the path "
-                                   "of a kernel image");
-    if (st.st_size == 0)
-        return image_refuse(image, "the file is empty: build or copy it again");
-    image->size = (uint64_t)st.st_size;
-    return 0;
+    return file_read(image->path, image->fd, offset, to, len);
 }
 
 static int take_notes_at(struct image *image, const char *what, uint64_t offset,
@@ -312,7 +267,7 @@ static int read_image(struct image *image)
     struct elf elf;
     int rc;
 
-    rc = open_file(image);
+    rc = file_open(image->path, "the image", &image->fd, &image->size);
     if (!rc)
         rc = elf_open(image, &elf);
     if (rc)

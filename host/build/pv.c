@@ -69,19 +69,21 @@ static uint64_t in_mib(uint64_t pages)
 
 static int lay_out(struct builder *b)
 {
-    uint64_t nr_pages = b->mem->max_ram;
+    const uint64_t nr_pages = b->mem->max_ram;
+    const uint64_t initrd_size = b->dom->initrd.size;
 
-    if (!pv_layout(b->image, nr_pages, &b->layout))
+    if (!pv_layout(b->image, initrd_size, nr_pages, &b->layout))
         return image_refuse(b->image,
                             "with its p2m list and page tables it does not "
                             "fit between VIRT_BASE %#lx and the end of the "
                             "address space: link it lower",
                             b->image->notes.virt_base);
     if (b->layout.needed > nr_pages) {
-        log_error("%s: the guest does not fit into %lu KiB: give it at least "
+        log_error("%s: the guest%s does not fit into %lu KiB: give it at least "
                   "--memory %luM",
-                  b->image->path, nr_pages * (PAGE_SIZE / 1024),
-                  in_mib(pv_layout_minimum(b->image)));
+                  b->image->path, initrd_size ? " with its initrd" : "",
+                  nr_pages * (PAGE_SIZE / 1024),
+                  in_mib(pv_layout_minimum(b->image, initrd_size)));
         return -ENOMEM;
     }
     return 0;
@@ -121,6 +123,17 @@ static void record_frames(struct builder *b)
         p2m[pfn] = pfn_mfn(b, pfn);
         memory_set_pfn(b->mem, p2m[pfn], pfn);
     }
+}
+
+/* The last page's rest is zero already. */
+static int load_initrd(struct builder *b)
+{
+    const struct pv_layout *l = &b->layout;
+
+    if (!l->nr_module)
+        return 0;
+    memory_expect_writes(b->mem, l->module, l->nr_module);
+    return module_load(&b->dom->initrd, pfn_bytes(b, l->module));
 }
 
 static unsigned level_shift(unsigned level)
@@ -275,6 +288,21 @@ static void describe_p2m(const struct builder *b, struct start_info *info)
     }
 }
 
+/* As Xen's tools have it, the length counts whole pages. */
+static void describe_initrd(const struct builder *b, struct start_info *info)
+{
+    const struct pv_layout *l = &b->layout;
+
+    if (!l->nr_module)
+        return;
+    info->mod_len = l->nr_module << PAGE_SHIFT;
+    info->mod_start = pfn_va(b, l->module);
+    if (l->module_apart) {
+        info->mod_start = l->module;
+        info->flags |= SIF_MOD_START_PFN;
+    }
+}
+
 static int build_start_info(struct builder *b)
 {
     const struct pv_layout *l = &b->layout;
@@ -290,6 +318,7 @@ static int build_start_info(struct builder *b)
     info->pt_base = pfn_va(b, l->tables);
     info->nr_pt_frames = l->nr_tables;
     describe_p2m(b, info);
+    describe_initrd(b, info);
     snprintf((char *)info->cmd_line, sizeof info->cmd_line, "%s",
              b->dom->config->cmdline);
 
@@ -349,6 +378,8 @@ int pv_build(struct domain *dom)
         expect_writes(&b);
     if (!rc)
         rc = load_segments(&b);
+    if (!rc)
+        rc = load_initrd(&b);
     if (!rc)
         rc = build_shared_info(&b);
     if (!rc)

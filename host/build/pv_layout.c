@@ -112,8 +112,13 @@ static bool wants_p2m_apart(const struct image_notes *notes)
            notes->init_p2m % PAGE_SIZE == 0;
 }
 
-bool pv_layout(const struct image *image, uint64_t nr_pages,
-               struct pv_layout *layout)
+static uint64_t pages_of(uint64_t bytes)
+{
+    return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+}
+
+bool pv_layout(const struct image *image, uint64_t initrd_size,
+               uint64_t nr_pages, struct pv_layout *layout)
 {
     const struct image_notes *notes = &image->notes;
     pfn_t next;
@@ -121,10 +126,16 @@ bool pv_layout(const struct image *image, uint64_t nr_pages,
     *layout = (struct pv_layout){
         .base = notes->virt_base,
         .kernel_end = (image->virt_end - notes->virt_base) >> PAGE_SHIFT,
-        .nr_p2m = (nr_pages * sizeof(uint64_t) + PAGE_SIZE - 1) >> PAGE_SHIFT,
+        .nr_module = pages_of(initrd_size),
+        .module_apart = notes->mod_start_pfn != 0,
+        .nr_p2m = pages_of(nr_pages * sizeof(uint64_t)),
         .p2m_apart = wants_p2m_apart(notes),
     };
     next = layout->kernel_end;
+    if (!layout->module_apart) {
+        layout->module = next;
+        next += layout->nr_module;
+    }
     if (!layout->p2m_apart) {
         layout->p2m = next;
         layout->p2m_va = layout->base + (next << PAGE_SHIFT);
@@ -139,17 +150,23 @@ bool pv_layout(const struct image *image, uint64_t nr_pages,
     if (!place_tables(layout))
         return false;
     layout->needed = layout->end;
-    return !layout->p2m_apart || place_p2m_apart(layout);
+    if (layout->p2m_apart && !place_p2m_apart(layout))
+        return false;
+    if (layout->module_apart) {
+        layout->module = layout->needed;
+        layout->needed += layout->nr_module;
+    }
+    return true;
 }
 
-uint64_t pv_layout_minimum(const struct image *image)
+uint64_t pv_layout_minimum(const struct image *image, uint64_t initrd_size)
 {
     struct pv_layout layout;
     uint64_t nr_pages = 1;
 
     /* the p2m list grows with the memory, 512 times slower */
     do {
-        if (!pv_layout(image, nr_pages, &layout))
+        if (!pv_layout(image, initrd_size, nr_pages, &layout))
             return 0;
         if (layout.needed <= nr_pages)
             return nr_pages;

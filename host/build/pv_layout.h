@@ -19,7 +19,8 @@ struct pv_layout {
 
     /* pfns */
     pfn_t kernel_end;
-    pfn_t p2m, nr_p2m; /* the list; inside the mapping, or see below */
+    pfn_t module, nr_module; /* the initrd; inside the mapping, or see below */
+    pfn_t p2m, nr_p2m;       /* the list; inside the mapping, or see below */
     pfn_t start_info;
     pfn_t xenstore;
     pfn_t console;
@@ -35,18 +36,28 @@ struct pv_layout {
     uint64_t p2m_va;
     pfn_t p2m_tables, nr_p2m_tables;
 
+    /*
+     * With the note MOD_START_PFN the initrd is not mapped at all, and lies
+     * behind all else.
+     */
+    bool module_apart;
+
     pfn_t needed; /* pages of RAM that all this takes */
 };
 
 /*
- * Lay out (image), which offers PV, for a domain of (nr_pages). layout->needed
- * may turn out to be more than that. Returns false if the mapping would leave
- * the guest's part of the address space.
+ * Lay out (image), which offers PV, with an initrd of (initrd_size) bytes, 0:
+ * without, for a domain of (nr_pages). layout->needed may turn out to be more
+ * than that. Returns false if the mapping would leave the guest's part of the
+ * address space.
  */
-bool pv_layout(const struct image *image, uint64_t nr_pages,
-               struct pv_layout *layout);
+bool pv_layout(const struct image *image, uint64_t initrd_size,
+               uint64_t nr_pages, struct pv_layout *layout);
 
-/* The least number of pages that (image) can be built in; 0 if none is. */
-uint64_t pv_layout_minimum(const struct image *image);
+/*
+ * The least number of pages that (image), with its initrd, can be built in; 0
+ * if none is.
+ */
+uint64_t pv_layout_minimum(const struct image *image, uint64_t initrd_size);
 
 #endif

@@ -110,7 +110,7 @@ static void print_abis(const struct image *image)
     if (image->offers_pv)
         printf("  PV   entry 0x%lx, kernel 0x%lx-0x%lx, at least %lu KiB\n",
                image->pv_entry, image->virt_start, image->virt_end,
-               pv_layout_minimum(image) * 4);
+               pv_layout_minimum(image, 0) * 4);
     else
         printf("  PV   no: %s\n", image->pv_refusal);
     if (image->offers_pvh)
@@ -222,7 +222,8 @@ static void json_image(const struct image *image)
              image->pvh_refusal);
     json_close('}');
     if (image->offers_pv)
-        json_number("minimum_memory", pv_layout_minimum(image) << PAGE_SHIFT);
+        json_number("minimum_memory", pv_layout_minimum(image, 0)
+                                          << PAGE_SHIFT);
     json_engines(image);
     json_close('}');
     putchar('\n');

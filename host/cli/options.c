@@ -161,6 +161,17 @@ static int set_help(struct parser *p, const char *value)
     return STATUS_OK;
 }
 
+static int set_initrd(struct parser *p, const char *value)
+{
+    if (p->config->initrd)
+        return cli_bad_usage(COMMAND,
+                             "a guest can have one --initrd, not more");
+    if (!*value)
+        return cli_bad_usage(COMMAND, "--initrd needs the path of a file");
+    p->config->initrd = value;
+    return STATUS_OK;
+}
+
 /* The first argument that is no option is the image; the guest's own follow
  * behind "--", so that a mistyped option is not handed to the guest. */
 static int set_image(struct parser *p, const char *value)
@@ -188,12 +199,13 @@ static const struct option long_options[] = {
     {"verbose", no_argument, NULL, LONG(7)},
     {"scatter-p2m", no_argument, NULL, LONG(8)},
     {"help", no_argument, NULL, LONG(9)},
+    {"initrd", required_argument, NULL, LONG(10)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
-    set_engine, set_memory, set_vcpus,   add_disk,    refuse_net,
-    set_name,   set_trace,  set_verbose, set_scatter, set_help,
+    set_engine, set_memory,  set_vcpus,   add_disk, refuse_net, set_name,
+    set_trace,  set_verbose, set_scatter, set_help, set_initrd,
 };
 
 static int set_option(struct parser *p, int result, char **argv)

@@ -23,6 +23,7 @@ static const char help[] =
     "  --memory SIZE    the guest's memory: 64M, 1G, 8192K; a plain number\n"
     "                   counts MiB (16M)\n"
     "  --vcpus N        the guest's virtual CPUs (1)\n"
+    "  --initrd FILE    a module for the kernel, as Linux's initial RAM disk\n"
     "  --disk SPEC      a disk in xl's syntax: target,format,vdev,access, as\n"
     "                   in disk.img,raw,xvda,ro; may be given repeatedly\n"
     "  --net SPEC       a network interface (not in this version)\n"

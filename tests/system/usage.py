@@ -54,7 +54,7 @@ def unknown_options_are_refused():
 
 def options_need_their_values():
     for option in ("--engine", "--memory", "--vcpus", "--disk", "--net",
-                   "--name", "--trace"):
+                   "--name", "--trace", "--initrd"):
         misused("run", HELLO, option, says=[option, "needs a value"])
 
 
@@ -108,6 +108,8 @@ def other_silly_values_are_refused():
             "--net": ("", "user")}.items():
         for value in values:
             misused("run", option, value, HELLO)
+    misused("run", "--initrd", "", HELLO, says=["--initrd"])
+    misused("run", "--initrd", "a", "--initrd", "b", HELLO, says=["--initrd"])
     result = guest.run("--vcpus", "2", guest=HELLO)
     assert "--vcpus" in guest.one_sentence(result) and result.status == 1
     misused("run", HELLO, "--", "a" * 1024, says=["1023"])
@@ -161,7 +163,8 @@ def help_is_on_stdout():
 def every_option_of_run_is_in_its_help():
     shown = paravane("run", "--help").console
     for option in ("--engine", "--memory", "--vcpus", "--disk", "--net",
-                   "--name", "--trace", "--scatter-p2m", "--verbose"):
+                   "--name", "--trace", "--scatter-p2m", "--verbose",
+                   "--initrd"):
         assert option in shown, option
 
 

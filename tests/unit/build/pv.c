@@ -1,8 +1,11 @@
 /* A PV64 domain at its start of day, as the guest finds it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <xen/elfnote.h>
@@ -23,6 +26,12 @@ static struct domain *dom;
 static struct domain_config config;
 static struct vcpu *vcpu;
 static struct pv_layout layout;
+
+/* An initrd, if a test makes one. */
+#define INITRD_SIZE 5000
+static uint8_t initrd[2 * 4096]; /* as the guest finds it: whole pages */
+static char initrd_path[64];
+static int initrd_fd;
 
 static void write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
 {
@@ -50,13 +59,24 @@ static void make_domain(size_t ram_pages, bool scatter)
     cr_assert_eq(memory_create(&dom->mem, &mem), 0);
     cr_assert_eq(ports_create(dom), 0);
     cr_assert_eq(image_open(test_elf_write(&elf, sizeof elf), &dom->image), 0);
+    cr_assert_eq(module_open(&dom->initrd, *initrd_path ? initrd_path : NULL),
+                 0);
 }
 
 static void build(size_t ram_pages, bool scatter)
 {
     make_domain(ram_pages, scatter);
     cr_assert_eq(pv_build(dom), 0);
-    cr_assert(pv_layout(dom->image, ram_pages, &layout));
+    cr_assert(pv_layout(dom->image, dom->initrd.size, ram_pages, &layout));
+}
+
+static void make_initrd(void)
+{
+    for (size_t i = 0; i < INITRD_SIZE; i++)
+        initrd[i] = (uint8_t)(i % 251 + 1);
+    initrd_fd = memfd_create("initrd", 0);
+    snprintf(initrd_path, sizeof initrd_path, "/proc/self/fd/%d", initrd_fd);
+    cr_assert_eq(write(initrd_fd, initrd, INITRD_SIZE), INITRD_SIZE);
 }
 
 static void init(void)
@@ -74,6 +94,7 @@ static void destroy(void)
         free(dom->grants.pins[i]);
     ports_destroy(dom);
     memory_destroy(&dom->mem);
+    module_close(&dom->initrd);
     image_close(dom->image);
     free(dom);
 }
@@ -181,6 +202,59 @@ Test(pv_build, the_kernel_is_loaded_and_its_bss_is_zero)
     build(1024, true);
     cr_expect_arr_eq(guest_page(KERNEL_PADDR, true), elf.code, 4096);
     cr_expect_arr_eq(guest_page(KERNEL_PADDR + 0x2000, true), zero, 4096);
+}
+
+Test(pv_build, an_initrd_is_mapped_in_whole_pages)
+{
+    const struct start_info *info;
+
+    make_initrd();
+    build(1024, true);
+    expect_start_of_day(1024);
+    info = start_info();
+    cr_expect_eq(info->flags, SIF_VIRT_P2M_4TOOLS);
+    cr_expect_eq(info->mod_start, va_of(layout.module));
+    cr_expect_eq(info->mod_len, sizeof initrd);
+    for (size_t i = 0; i < sizeof initrd; i += 4096)
+        cr_expect_arr_eq(guest_page(info->mod_start + i, true), initrd + i,
+                         4096);
+    cr_expect_eq(dom->initrd.fd, -1, "it is read once");
+}
+
+Test(pv_build, with_mod_start_pfn_it_is_not_mapped)
+{
+    const struct start_info *info;
+    struct walk walk;
+
+    make_initrd();
+    test_elf_add_number(&elf, XEN_ELFNOTE_MOD_START_PFN, 1);
+    build(1026, true);
+    expect_start_of_day(1026);
+    info = start_info();
+    cr_expect_eq(info->flags, SIF_VIRT_P2M_4TOOLS | SIF_MOD_START_PFN);
+    cr_expect_eq(info->mod_start, 1024);
+    cr_expect_eq(info->mod_len, sizeof initrd);
+    cr_expect_arr_eq(dom->mem.base + (info->mod_start << PAGE_SHIFT), initrd,
+                     sizeof initrd);
+    guest_walk(&dom->mem, vcpu->cr3, va_of(1024), &walk);
+    cr_expect(!walk.present);
+}
+
+Test(pv_build, an_initrd_that_does_not_fit_is_refused)
+{
+    make_initrd();
+    test_elf_add_number(&elf, XEN_ELFNOTE_MOD_START_PFN, 1);
+    make_domain(1025, false);
+    cr_expect_eq(pv_build(dom), -ENOMEM);
+}
+
+Test(pv_build, an_initrd_that_became_shorter_is_an_error)
+{
+    make_initrd();
+    make_domain(1024, false);
+    cr_assert_eq(ftruncate(initrd_fd, INITRD_SIZE - 1), 0);
+    cr_expect_eq(pv_build(dom), -ENOEXEC);
+    cr_expect_eq(dom->initrd.fd, -1);
 }
 
 Test(pv_build, start_info_is_complete)
@@ -295,7 +369,7 @@ Test(pv_build, what_does_not_fit_is_refused_with_the_least_memory)
 {
     make_domain(1023, false);
     cr_expect_eq(pv_build(dom), -ENOMEM);
-    cr_expect_eq(pv_layout_minimum(dom->image), 1024);
+    cr_expect_eq(pv_layout_minimum(dom->image, 0), 1024);
 }
 
 Test(pv_build, an_image_larger_than_memory_is_refused)

@@ -41,6 +41,7 @@ Test(options, an_image_alone_gets_the_defaults)
     cr_expect_eq(config.nr_vcpus, 1);
     cr_expect_eq(config.nr_disks, 0);
     cr_expect_eq(config.trace, 0);
+    cr_expect_null(config.initrd);
     cr_expect(!config.verbose && !config.scatter && !help);
 }
 
@@ -49,7 +50,8 @@ Test(options, every_one_of_them_is_heard)
     cr_assert_eq(run("--engine", "process", "--memory=4M", "-v", "--disk",
                      "a,raw,xvda,ro", "--name", "n", "--vcpus", "1", "--disk",
                      "b,raw,xvdb,rw", "--trace", "block,event", "img",
-                     "--scatter-p2m", "--", "-v", "two words"),
+                     "--scatter-p2m", "--initrd", "rd", "--", "-v",
+                     "two words"),
                  STATUS_OK);
     cr_expect_str_eq(config.engine, "process");
     cr_expect_eq(config.memory_bytes, 4 << 20);
@@ -59,6 +61,7 @@ Test(options, every_one_of_them_is_heard)
     cr_expect_eq(config.trace, TRACE_BLOCK | TRACE_EVENT);
     cr_expect(config.verbose && config.scatter);
     cr_expect_str_eq(config.image, "img");
+    cr_expect_str_eq(config.initrd, "rd");
     cr_expect_str_eq(config.cmdline, "-v two words");
 }
 
