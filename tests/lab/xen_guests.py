@@ -1,0 +1,199 @@
+"""Guests on real Xen, as domU under xl in one emulated machine."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import debian
+
+PATIENCE = 60    # seconds for one guest, unless it asks for more
+BOOT_PATIENCE = 120
+POWEROFF, CRASH = "0", "3"  # xen/sched.h
+CRASHED, TIMED_OUT = 125, 124
+CPU = "qemu64,+svm,+npt,+rdrand"
+KEEP = "".join(f'on_{end}="preserve"\n' for end in
+               ("poweroff", "reboot", "crash", "watchdog", "soft_reset"))
+
+
+class Disk:
+    """A plain file as a guest's disk. (file) is copied, not changed."""
+
+    def __init__(self, file, vdev="xvda", access="r"):
+        self.file, self.vdev, self.access = file, vdev, access
+
+
+class Guest:
+    """What to run, and, behind it, what came of it: status as paravane's,
+    console, report (what the toolstack and Xen said), and the disks' files."""
+
+    def __init__(self, image, abi, args=(), disks=(), keys=None, memory=64,
+                 patience=PATIENCE):
+        self.image, self.abi, self.args = image, abi, args
+        self.disks, self.keys, self.memory = disks, keys, memory
+        self.patience = patience
+        self.status = None
+        self.console = ""
+        self.report = ""
+
+    def __repr__(self):
+        return (f"status {self.status}\n--- console\n{self.console}"
+                f"--- report\n{self.report}---")
+
+    def _config(self, number, folder):
+        at = f"/guests/{number}"
+        disks = ", ".join(
+            f'"format=raw,vdev={disk.vdev},access={disk.access},script=block,'
+            f'target={at}/{disk.vdev}"' for disk in self.disks)
+        return (f'name="guest{number}"\ntype="{self.abi}"\n'
+                f'memory={self.memory}\nkernel="{at}/image"\n'
+                f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n{KEEP}')
+
+    def lay_out(self, number, folder):
+        """Its files, for the data disk."""
+        os.makedirs(folder)
+        _link(self.image, f"{folder}/image")
+        for disk in self.disks:
+            _link(disk.file, f"{folder}/{disk.vdev}")
+        for name, content in (("config", self._config(number, folder)),
+                              ("limit", f"{self.patience}\n"),
+                              ("keys", self.keys)):
+            if content is not None:
+                with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                    file.write(content)
+
+    def ended(self, reason, status):
+        """As xen-domu.init tells it."""
+        if reason == POWEROFF:
+            self.status = int(status) if status != "-" else 0
+        elif reason == CRASH:
+            self.status = CRASHED
+        elif reason == "time":
+            self.status = TIMED_OUT
+        else:
+            self.status = 1
+
+
+def _quoted(text):
+    """As a string of xl's configuration files, which know one escape less than
+    both kinds of quotes."""
+    mark = "'" if '"' in text else '"'
+    if mark in text or "\n" in text:
+        raise ValueError(f"xl cannot be told the argument {text}")
+    return mark + text + mark
+
+
+def _link(source, target):
+    """Files of the cache or a build lie often on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _program(name, package):
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not path:
+        debian.need_program(name, package)
+    return path
+
+
+class Machine:
+    """One boot with (guests). As a context it ends QEMU and removes its files;
+    take() waits for the guests' ends, in order."""
+
+    def __init__(self, lab, guests):
+        self._guests = guests
+        self._debugfs = _program("debugfs", "e2fsprogs")
+        debian.need_program("qemu-system-x86_64", "qemu-system-x86")
+        self._folder = tempfile.TemporaryDirectory()
+        self._lab = lab
+        self._disk = f"{self._folder.name}/guests.img"
+        self._serial = f"{self._folder.name}/serial"
+        self._qemu = None
+        self._ended = 0
+
+    def __enter__(self):
+        self._make_disk()
+        self._start()
+        return self
+
+    def __exit__(self, *_):
+        if self._qemu.poll() is None:
+            self._qemu.kill()
+        self._qemu.wait()
+        self._qemu.stdout.close()
+        self._folder.cleanup()
+
+    def _make_disk(self):
+        tree = f"{self._folder.name}/tree"
+        for number, guest in enumerate(self._guests, 1):
+            guest.lay_out(number, f"{tree}/{number}")
+        subprocess.run(
+            [_program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-O",
+             "^has_journal", "-d", tree, self._disk, "512M"],
+            check=True, capture_output=True)
+        shutil.rmtree(tree)
+
+    def _start(self):
+        seconds = BOOT_PATIENCE + sum(guest.patience + 5
+                                      for guest in self._guests)
+        self._qemu = subprocess.Popen(
+            ["timeout", "--foreground", str(seconds), "qemu-system-x86_64",
+             "-accel", "tcg", "-cpu", CPU,
+             "-smp", "2", "-m", "1536", "-net", "none", "-display", "none",
+             "-monitor", "none", "-no-reboot",
+             "-serial", f"file:{self._serial}", "-serial", "stdio",
+             "-drive", f"file={self._disk},format=raw,if=virtio",
+             "-kernel", self._lab.xen,
+             "-append", "console=com1 com1=115200 noreboot=1 guest_loglvl=all "
+             "dom0_mem=512M,max:512M dom0_max_vcpus=1",
+             "-initrd", f"{self._lab.kernel} console=hvc0 quiet loglevel=4 "
+             f"panic=5,{self._lab.initramfs}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+
+    def _xen_said(self, since=0):
+        with open(self._serial, encoding="utf-8", errors="replace") as serial:
+            serial.seek(since)
+            return serial.read()
+
+    def take(self):
+        """Each guest when it has ended."""
+        guest, since = None, 0
+        for line in self._qemu.stdout:
+            line = line.decode(errors="replace").rstrip("\r\n")
+            word, _, rest = line.partition(" ")
+            if os.environ.get("LAB_VERBOSE"):
+                print(line, file=sys.stderr)
+            if word == "begin":
+                guest = self._guests[int(rest) - 1]
+                since = os.path.getsize(self._serial)
+            elif word == "|" and guest:
+                guest.console += rest.removesuffix("\r") + "\n"
+            elif word == "&" and guest:
+                guest.report += rest + "\n"
+            elif word == "end" and guest:
+                _, reason, status = rest.split(" ", 2)
+                guest.ended(reason, status)
+                if guest.status:
+                    guest.report += self._xen_said(since)
+                yield guest
+                guest = None
+            elif word in ("done", "lost"):
+                self._qemu.wait()
+                if word == "lost":
+                    raise AssertionError(f"dom0 gave up: {rest}\n"
+                                         f"{self._xen_said()}")
+                return
+        raise AssertionError("the machine ended before its guests\n" +
+                             self._xen_said())
+
+    def disk(self, guest, vdev):
+        """The bytes of a guest's disk, after all of them have ended."""
+        number = self._guests.index(guest) + 1
+        copy = f"{self._folder.name}/dump"
+        subprocess.run([self._debugfs, "-R", f"dump /{number}/{vdev} {copy}",
+                        self._disk], check=True, capture_output=True)
+        with open(copy, "rb") as file:
+            return file.read()
