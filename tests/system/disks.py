@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -16,10 +15,10 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
 import tap  # noqa: E402
+from disk_cases import SECTOR, random_bytes, sum_of  # noqa: E402
 
 BLKSUM = guest.example("blksum")
 BLKBENCH = guest.example("blkbench")
-SECTOR = 512
 
 
 @contextlib.contextmanager
@@ -32,10 +31,6 @@ def disk_of(content):
             file.write(content)
         file.flush()
         yield file
-
-
-def random_bytes(size, seed=1):
-    return random.Random(seed).randbytes(size)
 
 
 def spec(path, access="r", vdev="xvda", more=""):
@@ -91,13 +86,6 @@ class Disk:
         result = guest.finish(self.process)
         assert result.status == 0, result
         return result
-
-
-def sum_of(data):
-    total = 1
-    for byte in data:
-        total = (total * 31 + byte) % 2**32
-    return total
 
 
 # What cannot be a disk.

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Every image keeps its promises on every engine, with machine frames in order
 and shuffled. What is expected of an image is the same everywhere, real Xen
-included (tests/harness/expect.py)."""
+included (tests/harness/expect.py and disk_cases.py)."""
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import disk_cases  # noqa: E402
 import expect  # noqa: E402
 import guest  # noqa: E402
 import tap  # noqa: E402
@@ -26,17 +28,46 @@ def runs_as_expected(name, options):
         assert result.report == "", result
 
 
-def cells():
+def uses_its_disks(case, options):
+    with tempfile.TemporaryDirectory() as folder:
+        options = list(options)
+        for disk in case.disks:
+            path = os.path.join(folder, disk.vdev)
+            with open(path, "wb") as file:
+                file.write(disk.content)
+            options += ["--disk", f"{path},raw,{disk.vdev},{disk.access}"]
+        result = guest.run(*options, guest=expect.path(case.image),
+                           args=case.args, stdin=case.keys.encode())
+        after = {}
+        for disk in case.disks:
+            with open(os.path.join(folder, disk.vdev), "rb") as file:
+                after[disk.vdev] = file.read()
+    case.check(result, after)
+    assert result.report == "", result
+
+
+def runs():
+    """What to run: a name, what is special, and how, given the options."""
     for name in expect.IMAGES:
+        yield name, "", lambda options, name=name: \
+            runs_as_expected(name, options)
+    for case in disk_cases.CASES:
+        yield case.image, case.more, lambda options, case=case: \
+            uses_its_disks(case, options)
+
+
+def cells():
+    for name, more, run in runs():
         for engine in guest.engines():
             if engine == "process" and name in expect.RING_PROMISES:
                 continue
             for layout, options in LAYOUTS.items():
-                def cell(name=name, engine=engine, options=options):
+                def cell(run=run, engine=engine, options=options):
                     guest.need_engine(engine)
-                    runs_as_expected(name, ["--engine", engine, *options])
-                cell.__name__ = expect.point(name, "pv", engine,
-                                             f"frames {layout}")
+                    run(["--engine", engine, *options])
+                cell.__name__ = expect.point(
+                    name, "pv", engine,
+                    (more + ", " if more else "") + f"frames {layout}")
                 yield cell
 
 
