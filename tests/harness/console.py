@@ -141,6 +141,7 @@ class Command(Console):
             reader, stdout = os.pipe()
         super().__init__(reader, writer)
         self._errors = tempfile.TemporaryFile()
+        self._report = None  # all of it, once its file is closed
         self.process = subprocess.Popen(command, stdin=stdin, stdout=stdout,
                                         stderr=self._errors, **popen)
         os.close(stdin)
@@ -155,6 +156,7 @@ class Command(Console):
         self.process.wait()
         self.hang_up()
         os.close(self.reader)
+        self._report = self.report
         self._errors.close()
 
     def __repr__(self):
@@ -175,6 +177,7 @@ class Command(Console):
     @property
     def report(self):
         """What it said to stderr so far."""
-        self._errors.flush()
+        if self._report is not None:
+            return self._report
         return os.pread(self._errors.fileno(), 1 << 20, 0).decode(
             errors="replace")

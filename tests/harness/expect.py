@@ -32,14 +32,19 @@ def point(name, abi, place, more=""):
     return f"{name} as {abi} on {place}" + (f", {more}" if more else "")
 
 
+def lines(name):
+    """All that an image in LINES writes."""
+    with open(os.path.join(_LINES_FOLDER, name + ".txt"),
+              encoding="ascii") as file:
+        return file.read()
+
+
 def check(name, result):
     """Its status and what it wrote; (result) is shown if they are wrong."""
     status = CRASHED if name in CRASHES else 0
     assert result.status == status, result
     if name in LINES:
-        with open(os.path.join(_LINES_FOLDER, name + ".txt"),
-                  encoding="ascii") as lines:
-            assert result.console == lines.read(), result
+        assert result.console == lines(name), result
     elif name in CRASHES:
         assert "page fault at address 0x10" in result.console, result
     else:
