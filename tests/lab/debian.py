@@ -45,8 +45,8 @@ def alone(subject):
 
 
 def made_once(name, make):
-    """The file or folder (name) in the cache, by (make), given a path, if it is
-    not there yet."""
+    """The file or folder (name) in the cache; (make), given a path, makes it
+    if it is not there yet."""
     path = os.path.join(cache(), name)
     if os.path.exists(path):
         return path

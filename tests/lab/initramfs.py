@@ -105,7 +105,7 @@ def libraries(programs, trees):
         wanted += [(path, [path, "usr" + path]) for path in
                    re.findall(r"program interpreter: (.*)\]", said)]
         for name, places in wanted:
-            path = name if name.startswith("/") else f"/{LIBRARY_FOLDERS[0]}/{name}"
+            path = os.path.join("/", LIBRARY_FOLDERS[0], name)
             if path not in found:
                 found[path] = _followed(debian.find(trees, *places), trees)
                 left.append(found[path])

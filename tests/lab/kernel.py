@@ -1,5 +1,5 @@
-"""What the labs take out of a Debian kernel package: the kernel as a plain ELF,
-and modules in the order to load them."""
+"""What the labs take out of a Debian kernel package: the kernel as a plain
+ELF, and modules in the order to load them."""
 import gzip
 import lzma
 import os

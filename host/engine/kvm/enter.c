@@ -220,8 +220,10 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
 int enter_run(struct kvm_cpu *cpu)
 {
-    int rc = ioctl(cpu->fd, KVM_RUN, 0) ? -errno : 0;
+    int rc;
 
+    cpu->run->s.regs.sregs.tr.type = cpu->tss_type;
+    rc = ioctl(cpu->fd, KVM_RUN, 0) ? -errno : 0;
     cpu->nr_exits++;
     cpu->run->immediate_exit = 0;
     return rc;

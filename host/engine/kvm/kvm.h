@@ -26,13 +26,14 @@ struct kvm_cpu {
     struct kvm_run *run;
     size_t run_size;
     struct stub stub;
-    uint8_t *view;  /* the frames by mfn; NULL: as the host has them */
-    mfn_t cr3;      /* the L4 in use in the VM */
-    bool in_ring0;  /* the segments are the stub's */
-    bool in_stub;   /* it was interrupted: the guest's registers are on its
-                       stack, not yet in vcpu->regs */
-    bool new_bases; /* vcpu->fs_base or gs_base changed */
-    bool flush;     /* translations changed */
+    uint8_t *view;    /* the frames by mfn; NULL: as the host has them */
+    uint8_t tss_type; /* KVM changes that of sregs.tr at its exits */
+    mfn_t cr3;        /* the L4 in use in the VM */
+    bool in_ring0;    /* the segments are the stub's */
+    bool in_stub;     /* it was interrupted: the guest's registers are on its
+                         stack, not yet in vcpu->regs */
+    bool new_bases;   /* vcpu->fs_base or gs_base changed */
+    bool flush;       /* translations changed */
     unsigned nr_touched;
     volatile uint32_t work; /* WORK_* */
     uint64_t nr_exits;

@@ -2,6 +2,7 @@
  * host/engine/kvm/vm.c: the VM: its memory, its vCPU, and the state in which
  * that is left for good: long mode, paging on, our descriptor tables.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,6 +34,10 @@
 #define CPUID1_OSXSAVE (1u << 27)
 #define XCR0_SSE       3u
 #define MAX_CPUID      256
+#define CPUID_EXTENDED 0x80000001u
+#define CPUID_SVM      (1u << 2) /* of ECX */
+#define TSS_AVAILABLE  9
+#define TSS_BUSY       11
 
 #define SLOT_GUEST 0
 #define SLOT_STUB  1
@@ -270,6 +275,19 @@ static int set_tsc(int vcpu)
     return ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
 }
 
+/*
+ * The type of the TSS in use: busy, says VMX, and refuses any other. SVM takes
+ * both, and KVM always says busy there because the CPU does not; but QEMU's SVM
+ * looks into the TSS for open ports only if it is called available.
+ */
+static uint8_t tss_type(void)
+{
+    unsigned eax, ebx, ecx = 0, edx;
+
+    __get_cpuid(CPUID_EXTENDED, &eax, &ebx, &ecx, &edx);
+    return ecx & CPUID_SVM ? TSS_AVAILABLE : TSS_BUSY;
+}
+
 /* All that never changes of the special registers. */
 static int set_sregs(struct kvm_cpu *cpu, bool xsave)
 {
@@ -277,6 +295,7 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
 
     if (ioctl(cpu->fd, KVM_GET_SREGS, s))
         return -errno;
+    cpu->tss_type = tss_type();
     s->cr0 = CR0_BITS;
     s->cr4 = CR4_BITS | (xsave ? CR4_OSXSAVE : 0);
     s->efer = EFER_BITS;
@@ -288,7 +307,7 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
         .base = STUB_VA + offsetof(struct stub_pages, tss),
         .limit = 0x7f,
         .selector = STUB_TR,
-        .type = 11, /* a busy TSS */
+        .type = cpu->tss_type,
         .present = 1,
     };
     s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
