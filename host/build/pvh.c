@@ -41,16 +41,18 @@ static int lay_out(struct builder *b)
     const uint64_t ram = (uint64_t)b->mem->physmap->low_pages << PAGE_SHIFT;
     const uint64_t most = (uint64_t)PHYSMAP_LOW_END << PAGE_SHIFT;
 
-    if (pvh_layout(b->image, 0, ram, &b->layout))
+    if (pvh_layout(b->image, b->dom->initrd.size, ram, &b->layout))
         return 0;
     if (b->layout.end > most)
         return image_refuse(b->image,
-                            "it ends at %#lx, beyond %#lx, where the memory "
-                            "below 4 GiB ends: link it lower",
-                            b->layout.kernel_end, most);
-    log_error("%s: the guest does not fit into %lu KiB: give it at least "
+                            "with its initrd it ends at %#lx, beyond %#lx, "
+                            "where the memory below 4 GiB ends: make that "
+                            "smaller or link it lower",
+                            b->layout.end, most);
+    log_error("%s: the guest%s does not fit into %lu KiB: give it at least "
               "--memory %luM",
-              b->image->path, ram / 1024, (b->layout.end + 0xfffff) >> 20);
+              b->image->path, b->layout.initrd_size ? " with its initrd" : "",
+              ram / 1024, (b->layout.end + 0xfffff) >> 20);
     return -ENOMEM;
 }
 
@@ -77,6 +79,31 @@ static int load_segments(struct builder *b)
             return rc;
     }
     return 0;
+}
+
+/* The last page's rest is zero already. */
+static int load_initrd(struct builder *b)
+{
+    const struct pvh_layout *l = &b->layout;
+
+    memory_expect_writes(b->mem, l->initrd >> PAGE_SHIFT,
+                         (l->start_info - l->initrd) >> PAGE_SHIFT);
+    return module_load(&b->dom->initrd, paddr_bytes(b, l->initrd));
+}
+
+static void describe_initrd(struct builder *b, struct hvm_start_info *info)
+{
+    const struct pvh_layout *l = &b->layout;
+    struct hvm_modlist_entry *list = paddr_bytes(b, l->module_list);
+
+    if (!l->initrd_size)
+        return;
+    *list = (struct hvm_modlist_entry){
+        .paddr = l->initrd,
+        .size = l->initrd_size,
+    };
+    info->nr_modules = 1;
+    info->modlist_paddr = l->module_list;
 }
 
 static unsigned build_memory_map(struct builder *b)
@@ -106,6 +133,7 @@ static void build_start_info(struct builder *b)
         .memmap_paddr = l->memory_map,
         .memmap_entries = build_memory_map(b),
     };
+    describe_initrd(b, info);
     snprintf(paddr_bytes(b, l->cmdline), PVH_CMDLINE_SIZE, "%s",
              b->dom->config->cmdline);
 }
@@ -179,6 +207,8 @@ int pvh_build(struct domain *dom)
         return rc;
     expect_writes(&b);
     rc = load_segments(&b);
+    if (!rc)
+        rc = load_initrd(&b);
     if (!rc)
         rc = start_shared_info(dom, &index);
     if (!rc)

@@ -40,26 +40,22 @@ static void find_kernel(const struct image *image, struct pvh_layout *layout)
     }
 }
 
-bool pvh_layout(const struct image *image, unsigned nr_modules, uint64_t limit,
+bool pvh_layout(const struct image *image, uint64_t initrd_size, uint64_t limit,
                 struct pvh_layout *layout)
 {
     uint64_t next;
 
+    *layout = (struct pvh_layout){
+        .initrd_size = initrd_size,
+        .end = UINT64_MAX,
+    };
     find_kernel(image, layout);
-    layout->nr_modules = nr_modules;
-    layout->end = UINT64_MAX;
-    if (layout->kernel_end > MAX_SIZE)
+    if (layout->kernel_end > MAX_SIZE || initrd_size > MAX_SIZE)
         return false;
-    next = whole_pages(layout->kernel_end);
-    for (unsigned i = 0; i < nr_modules; i++) {
-        if (layout->modules[i].size > MAX_SIZE)
-            return false;
-        layout->modules[i].paddr = next;
-        next = whole_pages(next + layout->modules[i].size);
-    }
+    layout->initrd = whole_pages(layout->kernel_end);
+    next = whole_pages(layout->initrd + initrd_size);
     layout->start_info = take(&next, sizeof(struct hvm_start_info));
-    layout->module_list =
-        take(&next, nr_modules * sizeof(struct hvm_modlist_entry));
+    layout->module_list = take(&next, sizeof(struct hvm_modlist_entry));
     layout->memory_map =
         take(&next, MEMORY_MAP_MAX * sizeof(struct hvm_memmap_table_entry));
     layout->cmdline = take(&next, PVH_CMDLINE_SIZE);
