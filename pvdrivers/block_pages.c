@@ -163,7 +163,8 @@ struct segment_list *list_take(struct block *block)
     list->segments = page_alloc_zeroed(1);
     if (!list->segments)
         goto fail;
-    ref = guest_grant(block->hs.backend_id, list->segments, true);
+    /* xen/io/blkif.h, note 8: any page may stay mapped, then for writing. */
+    ref = guest_grant(block->hs.backend_id, list->segments, !block->persistent);
     if (ref < 0)
         goto fail_page;
     list->ref = (grant_ref_t)ref;

@@ -88,7 +88,7 @@ static void serve(const struct blkif_request *req)
     fake_block.last_id = req->id;
     if (req->operation == BLKIF_OP_INDIRECT) {
         cr_assert_leq(ind->nr_segments, fake_block.indirect);
-        list = fake_map(ind->indirect_grefs[0], false);
+        list = fake_map(ind->indirect_grefs[0], fake_block.persistent);
         cr_assert(list, "indirect segments not lent");
         fake_block.last_id = ind->id;
         if (!fake_block.deaf)

@@ -18,8 +18,7 @@ static struct memory mem;
 
 static void make(bool scatter)
 {
-    const struct memory_config config = {
-        .ram_pages = RAM, .shared_pages = SHARED, .scatter = scatter};
+    const struct memory_config config = {RAM, SHARED, scatter};
 
     cr_assert_eq(memory_create(&mem, &config), 0);
 }
@@ -207,14 +206,10 @@ Test(memory_scattered, release_and_populate_work_on_the_same_frame)
 
 Test(memory_refused, zero_and_absurd_sizes)
 {
-    cr_expect_eq(memory_create(&mem, &(struct memory_config){.ram_pages = 0,
-                                                             .shared_pages = 1,
-                                                             .scatter = false}),
+    cr_expect_eq(memory_create(&mem, &(struct memory_config){0, 1, false}),
                  -EINVAL);
     cr_expect_eq(
-        memory_create(&mem, &(struct memory_config){.ram_pages = SIZE_MAX,
-                                                    .shared_pages = 1,
-                                                    .scatter = false}),
+        memory_create(&mem, &(struct memory_config){SIZE_MAX, 1, false}),
         -EINVAL);
     cr_expect_eq(mem.fd, -1);
     memory_destroy(&mem); /* accepts what was never made */
