@@ -190,8 +190,7 @@ static void make_tables(void)
 void fake_create(void)
 {
     static const struct domain_config config = {.nr_vcpus = 1};
-    const struct memory_config mem = {
-        .ram_pages = RAM_PAGES, .shared_pages = SHARED_PAGES, .scatter = true};
+    const struct memory_config mem = {RAM_PAGES, SHARED_PAGES, true};
 
     account = (struct account){0};
     while_asleep = NULL;

@@ -66,6 +66,11 @@ def limit_address_space(size):
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
+def end_with_parent():
+    """For preexec_fn: gone when we are, even if we were killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 def limit_descriptors(number):
     """For preexec_fn."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))

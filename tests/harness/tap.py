@@ -14,20 +14,19 @@ class Skip(Exception):
     pass
 
 
-def _give_up(*_):
-    raise AssertionError(f"it hangs for {PATIENCE} s")
-
-
-def main(tests):
+def main(tests, patience=PATIENCE):
     """Run (tests); those named on the command line, if any."""
+    def give_up(*_):
+        raise AssertionError(f"it hangs for {patience} s")
+
     wanted = sys.argv[1:]
     tests = [t for t in tests if not wanted or t.__name__ in wanted]
     print(f"1..{len(tests)}", flush=True)
     failed = 0
-    signal.signal(signal.SIGALRM, _give_up)
+    signal.signal(signal.SIGALRM, give_up)
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace("_", " ")
-        signal.alarm(PATIENCE)
+        signal.alarm(patience)
         try:
             test()
         except Skip as reason:

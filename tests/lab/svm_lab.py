@@ -3,12 +3,10 @@ TCG with Debian's cloud kernel, kvm-amd and our binary. Neither root nor
 /dev/kvm is needed. It takes about 6 s to boot; its clock is slow, so how long
 something takes there means nothing, how often a guest leaves its VM does.
 """
-import ctypes
 import os
 import re
 import select
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -106,7 +104,7 @@ class Lab:
         self.qemu = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             pass_fds=(control.fileno(), terminal.fileno()),
-            preexec_fn=_end_with_parent)
+            preexec_fn=guest.end_with_parent)
         control.close()
         terminal.close()
         try:
@@ -220,11 +218,6 @@ class Lab:
                 # What was written before may come after.
                 sources, patience = [terminal], console.LATE
         return self._answer(seconds)
-
-
-def _end_with_parent():
-    """Even if that is killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _patience(seconds):

@@ -4,8 +4,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 import debian
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+from guest import end_with_parent  # noqa: E402
 
 PATIENCE = 60    # seconds for one guest, unless it asks for more
 BOOT_PATIENCE = 120
@@ -16,18 +20,12 @@ KEEP = "".join(f'on_{end}="preserve"\n' for end in
                ("poweroff", "reboot", "crash", "watchdog", "soft_reset"))
 
 
-class Disk:
-    """A plain file as a guest's disk. (file) is copied, not changed."""
-
-    def __init__(self, file, vdev="xvda", access="r"):
-        self.file, self.vdev, self.access = file, vdev, access
-
-
 class Guest:
-    """What to run, and, behind it, what came of it: status as paravane's,
-    console, report (what the toolstack and Xen said), and the disks' files."""
+    """What to run: (disks) are disk_cases.Disk. Then what came of it: status as
+    paravane's, console, report (what the toolstack and Xen said of trouble),
+    and what was in its part of xenstore for (disks)."""
 
-    def __init__(self, image, abi, args=(), disks=(), keys=None, memory=64,
+    def __init__(self, image, abi, args=(), disks=(), keys="", memory=64,
                  patience=PATIENCE):
         self.image, self.abi, self.args = image, abi, args
         self.disks, self.keys, self.memory = disks, keys, memory
@@ -35,12 +33,13 @@ class Guest:
         self.status = None
         self.console = ""
         self.report = ""
+        self.store = ""
 
     def __repr__(self):
         return (f"status {self.status}\n--- console\n{self.console}"
                 f"--- report\n{self.report}---")
 
-    def _config(self, number, folder):
+    def _config(self, number):
         at = f"/guests/{number}"
         disks = ", ".join(
             f'"format=raw,vdev={disk.vdev},access={disk.access},script=block,'
@@ -54,11 +53,12 @@ class Guest:
         os.makedirs(folder)
         _link(self.image, f"{folder}/image")
         for disk in self.disks:
-            _link(disk.file, f"{folder}/{disk.vdev}")
-        for name, content in (("config", self._config(number, folder)),
+            with open(f"{folder}/{disk.vdev}", "wb") as file:
+                file.write(disk.content)
+        for name, content in (("config", self._config(number)),
                               ("limit", f"{self.patience}\n"),
                               ("keys", self.keys)):
-            if content is not None:
+            if content:
                 with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
                     file.write(content)
 
@@ -110,8 +110,7 @@ class Machine:
         self._lab = lab
         self._disk = f"{self._folder.name}/guests.img"
         self._serial = f"{self._folder.name}/serial"
-        self._qemu = None
-        self._ended = 0
+        self._qemu = self._watchdog = None
 
     def __enter__(self):
         self._make_disk()
@@ -119,8 +118,8 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        if self._qemu.poll() is None:
-            self._qemu.kill()
+        self._watchdog.cancel()
+        self._qemu.kill()
         self._qemu.wait()
         self._qemu.stdout.close()
         self._folder.cleanup()
@@ -129,18 +128,19 @@ class Machine:
         tree = f"{self._folder.name}/tree"
         for number, guest in enumerate(self._guests, 1):
             guest.lay_out(number, f"{tree}/{number}")
+        size = sum(os.path.getsize(os.path.join(folder, name))
+                   for folder, _, names in os.walk(tree) for name in names)
         subprocess.run(
             [_program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-O",
-             "^has_journal", "-d", tree, self._disk, "512M"],
-            check=True, capture_output=True)
+             "^has_journal", "-d", tree, self._disk,
+             f"{64 + (size >> 20) * 5 // 4}M"], check=True, capture_output=True)
         shutil.rmtree(tree)
 
     def _start(self):
         seconds = BOOT_PATIENCE + sum(guest.patience + 5
                                       for guest in self._guests)
         self._qemu = subprocess.Popen(
-            ["timeout", "--foreground", str(seconds), "qemu-system-x86_64",
-             "-accel", "tcg", "-cpu", CPU,
+            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", CPU,
              "-smp", "2", "-m", "1536", "-net", "none", "-display", "none",
              "-monitor", "none", "-no-reboot",
              "-serial", f"file:{self._serial}", "-serial", "stdio",
@@ -151,7 +151,10 @@ class Machine:
              "-initrd", f"{self._lab.kernel} console=hvc0 quiet loglevel=4 "
              f"panic=5,{self._lab.initramfs}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            stderr=subprocess.STDOUT, preexec_fn=end_with_parent)
+        # All of it ends, whatever becomes of dom0.
+        self._watchdog = threading.Timer(seconds, self._qemu.kill)
+        self._watchdog.start()
 
     def _xen_said(self, since=0):
         with open(self._serial, encoding="utf-8", errors="replace") as serial:
@@ -171,6 +174,8 @@ class Machine:
                 since = os.path.getsize(self._serial)
             elif word == "|" and guest:
                 guest.console += rest.removesuffix("\r") + "\n"
+            elif word == "%" and guest:
+                guest.store += rest + "\n"
             elif word == "&" and guest:
                 guest.report += rest + "\n"
             elif word == "end" and guest:
@@ -190,7 +195,8 @@ class Machine:
                              self._xen_said())
 
     def disk(self, guest, vdev):
-        """The bytes of a guest's disk, after all of them have ended."""
+        """The bytes of a guest's disk; only when take() has come to its end
+        are they what the guests left there."""
         number = self._guests.index(guest) + 1
         copy = f"{self._folder.name}/dump"
         subprocess.run([self._debugfs, "-R", f"dump /{number}/{vdev} {copy}",

@@ -27,10 +27,10 @@ PROGRAMS = [f"{XEN_BIN}/{name}" for name in
             ("xl", "xenstored", "xenconsoled", "xen-init-dom0",
              "libxl-save-helper")] + [
     f"usr/bin/{name}" for name in
-    ("xenstore-list", "xenstore-read", "xenstore-write")]
+    ("xenstore-list", "xenstore-ls", "xenstore-read", "xenstore-write")]
 # Nothing names it as needed; threads that are cancelled load it.
 LOADED_LATER = "lib/x86_64-linux-gnu/libgcc_s.so.1"
-APPLETS = ("cat", "insmod", "kill", "ln", "losetup", "mkdir", "mount",
+APPLETS = ("cat", "dmesg", "insmod", "kill", "ln", "losetup", "mkdir", "mount",
            "poweroff", "printf", "sh", "sleep", "stat", "stty", "timeout",
            "umount")
 # In this order. ext4 finds its checksum by name only.
