@@ -24,6 +24,13 @@ struct disk_config {
     bool direct_io_safe;
 };
 
+/* How a guest is started and served. */
+enum abi {
+    ABI_PV,   /* in ring 3, its page tables checked */
+    ABI_PVH,  /* in ring 0 of a virtual machine */
+    ABI_AUTO, /* not decided yet */
+};
+
 enum trace_what {
     TRACE_HYPERCALL = 1 << 0,
     TRACE_EVENT = 1 << 1,
@@ -35,6 +42,7 @@ struct domain_config {
     const char *image;  /* path */
     const char *initrd; /* path, or NULL */
     const char *engine; /* auto, process, kvm */
+    enum abi abi;
     char name[CONFIG_NAME_MAX];
     char cmdline[1024]; /* ARGS joined by blanks */
     uint64_t memory_bytes;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "host/backend/console.h"
 #include "host/build/image.h"
 #include "host/build/pv.h"
+#include "host/build/pvh.h"
 #include "host/calls/calls.h"
 #include "host/engine/engine.h"
 #include "host/guest_access.h"
@@ -27,8 +29,9 @@
 #include "host/store/store.h"
 #include "host/toolstack.h"
 
-/* Frames that are the hypervisor's: shared_info and the grant table. */
-#define SHARED_FRAMES (1 + GRANT_MAX_FRAMES)
+/* Frames that are the hypervisor's: shared_info, the grant table, and a PVH
+ * domain's rings. */
+#define SHARED_FRAMES (3 + GRANT_MAX_FRAMES)
 
 /* More than the store's 4 MiB of nodes, its events and its transactions. */
 #define HEAP_BYTES      (8 << 20)
@@ -41,26 +44,50 @@
 #define EXIT_CRASHED      125
 #define EXIT_HOST_TROUBLE 1
 
-/* 0 if (ops) can run the domain's image on this host, or why not. */
-static int judge_engine(const struct domain *dom, const struct engine_ops *ops,
-                        char *why, size_t size)
+static const char *abi_name(enum abi abi)
 {
-    int rc = ops->accepts(dom->image, why, size);
+    return abi == ABI_PVH ? "PVH" : "PV";
+}
+
+/* 0 if (ops) can run the domain's image on this host, or why not. */
+static int judge_engine(const struct domain *dom, enum abi abi,
+                        const struct engine_ops *ops, char *why, size_t size)
+{
+    int rc = ops->accepts(dom->image, abi, why, size);
 
     if (rc == 0)
         rc = ops->probe(why, size);
     if (rc)
-        log_info("engine %s cannot run %s: %s", ops->name, dom->config->image,
-                 why);
+        log_info("engine %s cannot run %s as %s: %s", ops->name,
+                 dom->config->image, abi_name(abi), why);
     return rc;
 }
 
-/* By name, or the first that can. All that cannot have their say. */
-static int choose_engine(struct domain *dom)
+/* What was tried and why it was not taken, for the one sentence at the end. */
+struct refusals {
+    char text[768];
+    size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+add_refusal(struct refusals *r, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    r->len += (size_t)vsnprintf(r->text + r->len, sizeof r->text - r->len,
+                                format, args);
+    va_end(args);
+    if (r->len >= sizeof r->text)
+        r->len = sizeof r->text - 1;
+}
+
+/* By name, or the first that can run the image by (abi). */
+static bool choose_engine_for(struct domain *dom, enum abi abi,
+                              struct refusals *refusals)
 {
     const char *wanted = dom->config->engine;
-    char why[256], all[512] = "";
-    size_t len = 0;
+    char why[256];
 
     for (unsigned i = 0; engine_list[i]; i++) {
         const struct engine_ops *ops = engine_list[i];
@@ -68,25 +95,44 @@ static int choose_engine(struct domain *dom)
 
         if (!chosen && strcmp(wanted, "auto") != 0)
             continue;
-        if (judge_engine(dom, ops, why, sizeof why) == 0) {
-            log_info("engine %s, %s", ops->name,
-                     chosen ? "as asked"
-                            : "the best that runs this image here");
+        if (judge_engine(dom, abi, ops, why, sizeof why) == 0) {
+            log_info("engine %s, %s; ABI %s, %s", ops->name,
+                     chosen ? "as asked" : "the best that runs this image here",
+                     abi_name(abi),
+                     dom->config->abi == ABI_AUTO
+                         ? "the first that the image and the engine have in "
+                           "common"
+                         : "as asked");
             dom->engine->ops = ops;
-            return 0;
+            dom->abi = abi;
+            return true;
         }
-        len +=
-            (size_t)snprintf(all + len, sizeof all - len, "%son engine %s: %s",
-                             len ? "; " : "", ops->name, why);
-        if (len >= sizeof all)
-            len = sizeof all - 1;
+        add_refusal(refusals, "%son engine %s%s: %s", refusals->len ? "; " : "",
+                    ops->name, abi == ABI_PVH ? " as PVH" : "", why);
     }
-    if (!len) {
+    return false;
+}
+
+/* PV before PVH, of those that are asked for and that the image offers. */
+static int choose_engine(struct domain *dom)
+{
+    const struct image *image = dom->image;
+    const enum abi wanted = dom->config->abi;
+    struct refusals refusals = {.len = 0};
+
+    if (wanted == ABI_PV ||
+        (wanted == ABI_AUTO && (image->offers_pv || !image->offers_pvh)))
+        if (choose_engine_for(dom, ABI_PV, &refusals))
+            return 0;
+    if (wanted == ABI_PVH || (wanted == ABI_AUTO && image->offers_pvh))
+        if (choose_engine_for(dom, ABI_PVH, &refusals))
+            return 0;
+    if (!refusals.len) {
         log_error("there is no engine '%s'; 'paravane doctor' lists them",
-                  wanted);
+                  dom->config->engine);
         return -EINVAL;
     }
-    log_error("cannot run %s %s", dom->config->image, all);
+    log_error("cannot run %s %s", dom->config->image, refusals.text);
     return -ENOEXEC;
 }
 
@@ -160,7 +206,7 @@ static int start_vcpus(struct domain *dom)
 {
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         vcpu_create(&dom->vcpus[i], dom, i);
-    return pagetable_adopt(&dom->vcpus[0]);
+    return dom->abi == ABI_PV ? pagetable_adopt(&dom->vcpus[0]) : 0;
 }
 
 /*
@@ -174,25 +220,6 @@ static void *start_page(struct domain *dom, uint64_t mfn)
     if (page)
         memory_record(&dom->mem, mfn)->refs++;
     return page;
-}
-
-/* What the builder told the guest of its rings. */
-static int find_rings(struct domain *dom)
-{
-    struct vcpu *vcpu = &dom->vcpus[0];
-    start_info_t start;
-    int rc;
-
-    rc = guest_read(vcpu, guest_addr(vcpu->regs.rsi), &start, sizeof start);
-    if (rc)
-        return rc;
-    dom->rings = (struct domain_rings){
-        .store_mfn = start.store_mfn,
-        .store_port = start.store_evtchn,
-        .console_mfn = start.console.domU.mfn,
-        .console_port = start.console.domU.evtchn,
-    };
-    return 0;
 }
 
 /* The store's tree is laid out when somebody looks: many guests never do. */
@@ -283,16 +310,15 @@ int domain_create(struct domain *dom, const struct domain_config *config)
         rc = watch_signals(dom);
     if (rc == 0)
         rc = clock_create(&dom->clock);
+    mem.translated = dom->abi == ABI_PVH;
     if (rc == 0)
         rc = memory_create(&dom->mem, &mem);
     if (rc == 0)
         rc = ports_create(dom);
     if (rc == 0)
-        rc = pv_build(dom);
+        rc = dom->abi == ABI_PVH ? pvh_build(dom) : pv_build(dom);
     if (rc == 0)
         rc = start_vcpus(dom);
-    if (rc == 0)
-        rc = find_rings(dom);
     if (rc == 0)
         rc = connect_services(dom);
     if (rc == 0)

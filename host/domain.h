@@ -19,6 +19,7 @@
 #include "host/grant_map.h"
 #include "host/memory.h"
 #include "host/port.h"
+#include "host/pvh/hvm.h"
 #include "host/sandbox.h"
 #include "host/vcpu.h"
 #include "host/wait.h"
@@ -45,7 +46,7 @@ enum domain_end {
     DOMAIN_HOST_TROUBLE,
 };
 
-/* The rings that the guest found in its start_info page. */
+/* The rings that the builder told the guest of. */
 struct domain_rings {
     mfn_t store_mfn, console_mfn;
     evtchn_port_t store_port, console_port;
@@ -53,6 +54,7 @@ struct domain_rings {
 
 struct domain {
     uint16_t id;
+    enum abi abi;
     const struct domain_config *config;
     struct image *image;
     struct module initrd;
@@ -65,6 +67,7 @@ struct domain {
     struct clock clock;
     struct vcpu vcpus[DOMAIN_MAX_VCPUS];
     unsigned nr_vcpus;
+    struct hvm hvm;                         /* of a PVH domain */
     uint64_t vm_assist;                     /* VMASST_TYPE_* bits */
     uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */
     struct grant_maps grant_maps;           /* what this domain borrowed */

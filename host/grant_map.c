@@ -27,27 +27,33 @@ void grants_destroy(struct domain *dom)
 int grants_grow(struct domain *dom)
 {
     struct grant_pins *pins;
-    mfn_t mfn;
+    void *frame;
+    size_t index;
 
     if (dom->grants.nr_frames >= GRANT_MAX_FRAMES)
         return -ENOSPC;
     pins = calloc(GRANT_ENTRIES_PER_PAGE, sizeof *pins);
     if (!pins)
         return -ENOMEM;
-    mfn = memory_take_shared(&dom->mem);
-    if (mfn == INVALID_MFN) {
+    frame = memory_take_frame(&dom->mem, &index);
+    if (!frame) {
         free(pins);
         return -ENOMEM;
     }
-    return grant_table_grow(&dom->grants, memory_frame(&dom->mem, mfn), pins);
+    return grant_table_grow(&dom->grants, frame, pins);
 }
 
-mfn_t grants_frame_mfn(const struct domain *dom, unsigned index)
+size_t grants_frame_index(const struct domain *dom, unsigned nr)
 {
     size_t offset =
-        (size_t)((const uint8_t *)dom->grants.frames[index] - dom->mem.base);
+        (size_t)((const uint8_t *)dom->grants.frames[nr] - dom->mem.base);
 
-    return memory_mfn(&dom->mem, offset >> PAGE_SHIFT);
+    return offset >> PAGE_SHIFT;
+}
+
+mfn_t grants_frame_mfn(const struct domain *dom, unsigned nr)
+{
+    return memory_mfn(&dom->mem, grants_frame_index(dom, nr));
 }
 
 /* A free handle: 0, -ENOSPC or -ENOMEM. */
@@ -135,8 +141,8 @@ static int16_t install(struct vcpu *vcpu, struct gnttab_map_grant_ref *op,
     grant_handle_t handle;
     maddr_t pte_addr = 0;
 
-    if (!memory_frame(&dom->mem, mfn))
-        return GNTST_general_error;
+    if (dom->abi == ABI_PVH || !memory_frame(&dom->mem, mfn))
+        return GNTST_general_error; /* there are no tables of ours to map by */
     if (find_free(&dom->grant_maps, &handle))
         return GNTST_no_space;
     if (op->flags & GNTMAP_host_map) {

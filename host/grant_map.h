@@ -52,7 +52,8 @@ int16_t grant_copy(struct domain *dom, const struct gnttab_copy *op);
 /* One more frame for the domain's own table: 0, -ENOSPC or -ENOMEM. */
 int grants_grow(struct domain *dom);
 
-/* The mfn of frame (index) of the domain's own table. */
-mfn_t grants_frame_mfn(const struct domain *dom, unsigned index);
+/* Frame (nr) of the domain's own table: which it is, and what it is called. */
+size_t grants_frame_index(const struct domain *dom, unsigned nr);
+mfn_t grants_frame_mfn(const struct domain *dom, unsigned nr);
 
 #endif

@@ -3,7 +3,8 @@
  *
  * Addresses are walked through the guest's own page tables in software, so
  * that nothing depends on the engine, and a hostile table can do no more than
- * name one of the domain's own frames.
+ * name one of the domain's own frames. A PV guest has four levels of pages of
+ * 4 KiB; a PVH guest has what its control registers say.
  */
 #ifndef HOST_GUEST_ACCESS_H
 #define HOST_GUEST_ACCESS_H
@@ -34,7 +35,7 @@ int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
 struct walk {
     uint64_t pte;     /* the L1 entry, or the last one read */
     maddr_t pte_addr; /* where it lies */
-    unsigned level;   /* 1: a leaf was reached; else the level that failed */
+    unsigned level;   /* of the last entry read: the leaf's when present */
     bool present;
     bool writable; /* RW at all levels */
     bool user;     /* USER at all levels */
@@ -45,5 +46,20 @@ struct walk {
 /* Walk (va) from the table (root). Bounded; tolerates tables of any content. */
 void guest_walk(const struct memory *mem, mfn_t root, uint64_t va,
                 struct walk *walk);
+
+/* What says how a PVH guest's addresses are translated. */
+struct paging {
+    uint64_t cr0, cr3, cr4, efer;
+};
+
+/*
+ * Walk (va) as a CPU with these registers would: paging off, 32-bit, PAE, four
+ * or five levels, large pages. Levels that do not exist permit everything.
+ */
+void guest_walk_paging(const struct memory *mem, const struct paging *paging,
+                       uint64_t va, struct walk *walk);
+
+/* As (vcpu) would walk it. */
+void guest_walk_vcpu(const struct vcpu *vcpu, uint64_t va, struct walk *walk);
 
 #endif

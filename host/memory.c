@@ -7,6 +7,7 @@
 
 #include "host/log.h"
 #include "host/memory.h"
+#include "host/pvh/physmap.h"
 
 #ifndef MFD_EXEC /* Linux 6.3 */
 #define MFD_EXEC 0x0010u
@@ -163,6 +164,19 @@ static int create_shuffle(struct memory *mem)
     return 0;
 }
 
+static int create_physmap(struct memory *mem)
+{
+    mem->physmap = calloc(1, sizeof *mem->physmap);
+    if (!mem->physmap) {
+        log_error("no memory for the guest's physical map: close something "
+                  "else");
+        return -ENOMEM;
+    }
+    mem->first_mfn = 0;
+    physmap_init(mem->physmap, mem->max_ram);
+    return 0;
+}
+
 int memory_create(struct memory *mem, const struct memory_config *config)
 {
     int rc;
@@ -179,9 +193,11 @@ int memory_create(struct memory *mem, const struct memory_config *config)
     mem->nr_frames = config->ram_pages + config->shared_pages;
 
     rc = create_frames(mem);
-    if (!rc)
+    if (!rc && config->translated)
+        rc = create_physmap(mem);
+    else if (!rc)
         rc = create_m2p(mem);
-    if (!rc && config->scatter)
+    if (!rc && config->scatter && !config->translated)
         rc = create_shuffle(mem);
     if (rc)
         memory_destroy(mem);
@@ -205,20 +221,27 @@ void memory_destroy(struct memory *mem)
         close(mem->m2p_fd);
     if (mem->frames)
         munmap(mem->frames, mem->nr_frames * sizeof *mem->frames);
+    free(mem->physmap);
     free(mem->shuffle);
     free(mem->unshuffle);
     *mem = (struct memory){.fd = -1, .m2p_fd = -1};
 }
 
+void *memory_take_frame(struct memory *mem, size_t *index)
+{
+    if (mem->next_shared >= mem->nr_frames)
+        return NULL;
+    *index = mem->next_shared++;
+    mem->frames[*index].state = FRAME_SHARED;
+    return mem->base + (*index << PAGE_SHIFT);
+}
+
 mfn_t memory_take_shared(struct memory *mem)
 {
-    size_t index = mem->next_shared;
+    size_t index;
 
-    if (index >= mem->nr_frames)
-        return INVALID_MFN;
-    mem->next_shared++;
-    mem->frames[index].state = FRAME_SHARED;
-    return memory_mfn(mem, index);
+    return memory_take_frame(mem, &index) ? memory_mfn(mem, index)
+                                          : INVALID_MFN;
 }
 
 /* Give the host its page back; what cannot be punched is at least cleared. */
@@ -231,26 +254,50 @@ static void discard_frame(struct memory *mem, size_t index)
         memset(mem->base + offset, 0, PAGE_SIZE);
 }
 
-int memory_release(struct memory *mem, mfn_t mfn)
+int memory_release_frame(struct memory *mem, size_t index)
 {
-    struct frame *frame = memory_record(mem, mfn);
-    size_t index;
+    struct frame *frame = &mem->frames[index];
 
-    if (!frame || frame->state != FRAME_RAM)
+    if (frame->state != FRAME_RAM)
         return -EINVAL;
     if (frame->refs || frame->pinned || frame->uses)
         return -EBUSY;
 
-    index = memory_index(mem, mfn);
+    if (!mem->physmap)
+        memory_set_pfn(mem, memory_mfn(mem, index), INVALID_PFN);
     discard_frame(mem, index);
     *frame = (struct frame){
         .state = FRAME_FREE,
         .linked_at = FRAME_LINKED_NEVER,
-        .next_free = mem->free_head,
     };
-    mem->free_head = (uint32_t)index + 1;
+    if (!mem->physmap) { /* there every frame waits for its own gfn */
+        frame->next_free = mem->free_head;
+        mem->free_head = (uint32_t)index + 1;
+    }
     mem->nr_ram--;
-    memory_set_pfn(mem, mfn, INVALID_PFN);
+    return 0;
+}
+
+int memory_release(struct memory *mem, mfn_t mfn)
+{
+    size_t index;
+
+    if (!memory_find(mem, mfn, &index))
+        return -EINVAL;
+    return memory_release_frame(mem, index);
+}
+
+static int populate_gfn(struct memory *mem, mfn_t gfn)
+{
+    size_t index, placed;
+
+    if (!physmap_ram(mem->physmap, gfn, &index))
+        return -EINVAL;
+    if (mem->frames[index].state != FRAME_FREE ||
+        physmap_placed(mem->physmap, gfn, &placed))
+        return -EBUSY;
+    mem->frames[index].state = FRAME_RAM;
+    mem->nr_ram++;
     return 0;
 }
 
@@ -259,6 +306,10 @@ int memory_populate(struct memory *mem, pfn_t pfn, mfn_t *mfn)
     struct frame *frame;
     size_t index;
 
+    if (mem->physmap) {
+        *mfn = pfn;
+        return populate_gfn(mem, pfn);
+    }
     if (!mem->free_head)
         return -ENOMEM;
     index = mem->free_head - 1;
@@ -275,11 +326,13 @@ int memory_populate(struct memory *mem, pfn_t pfn, mfn_t *mfn)
 
 pfn_t memory_pfn(const struct memory *mem, mfn_t mfn)
 {
-    return memory_has(mem, mfn) ? mem->m2p[mfn - mem->first_mfn] : INVALID_PFN;
+    if (!memory_has(mem, mfn))
+        return INVALID_PFN;
+    return mem->physmap ? mfn : mem->m2p[mfn - mem->first_mfn];
 }
 
 void memory_set_pfn(struct memory *mem, mfn_t mfn, pfn_t pfn)
 {
-    if (memory_has(mem, mfn))
+    if (!mem->physmap && memory_has(mem, mfn))
         mem->m2p[mfn - mem->first_mfn] = pfn;
 }

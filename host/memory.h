@@ -8,7 +8,8 @@
  *
  * Words: a frame's *index* counts from 0 in the memfd; its *mfn* is what the
  * guest calls it, first_mfn + a permutation of the index; a *pfn* is the
- * guest's own numbering, kept in the m2p.
+ * guest's own numbering, kept in the m2p. In a PVH domain both are the gfn,
+ * and a physmap says which frame lies there; not every frame has one.
  */
 #ifndef HOST_MEMORY_H
 #define HOST_MEMORY_H
@@ -44,6 +45,8 @@ enum frame_type {
     TYPE_WRITABLE,
 };
 
+struct physmap;
+
 struct frame {
     uint8_t state;      /* enum frame_state */
     uint8_t type;       /* enum frame_type */
@@ -76,12 +79,14 @@ struct memory {
     size_t m2p_size;      /* of that file, whole pages */
     uint32_t *shuffle;    /* NULL, or index by (mfn - first_mfn) */
     uint32_t *unshuffle;  /* NULL, or the inverse */
+    struct physmap *physmap; /* of a PVH domain, which has no m2p; else NULL */
 };
 
 struct memory_config {
     size_t ram_pages;
     size_t shared_pages; /* room for shared_info and the grant table */
     bool scatter;        /* give mfns in a shuffled order */
+    bool translated;     /* for a PVH domain: mfns are gfns */
 };
 
 /*
@@ -97,22 +102,46 @@ void memory_destroy(struct memory *mem);
  */
 void memory_expect_writes(struct memory *mem, size_t index, size_t nr);
 
+/* host/pvh/physmap.h */
+bool physmap_find(const struct memory *mem, mfn_t gfn, size_t *index);
+mfn_t physmap_gfn(const struct memory *mem, size_t index);
+
+/* mfn -> index: false if (mfn) is none of this domain's, in any state. */
+static inline bool memory_find(const struct memory *mem, mfn_t mfn,
+                               size_t *index)
+{
+    const size_t i = mfn - mem->first_mfn;
+
+    if (mem->physmap)
+        return physmap_find(mem, mfn, index);
+    if (i >= mem->nr_frames)
+        return false;
+    *index = mem->shuffle ? mem->shuffle[i] : i;
+    return true;
+}
+
 /* Is (mfn) one of this domain's, in any state? */
 static inline bool memory_has(const struct memory *mem, mfn_t mfn)
 {
-    return mfn - mem->first_mfn < mem->nr_frames;
+    size_t index;
+
+    return memory_find(mem, mfn, &index);
 }
 
 /* mfn -> index. The mfn must satisfy memory_has. */
 static inline size_t memory_index(const struct memory *mem, mfn_t mfn)
 {
-    size_t i = mfn - mem->first_mfn;
+    size_t index = 0;
 
-    return mem->shuffle ? mem->shuffle[i] : i;
+    memory_find(mem, mfn, &index);
+    return index;
 }
 
+/* What the guest calls frame (index); INVALID_MFN if it does not see it. */
 static inline mfn_t memory_mfn(const struct memory *mem, size_t index)
 {
+    if (mem->physmap)
+        return physmap_gfn(mem, index);
     return mem->first_mfn + (mem->unshuffle ? mem->unshuffle[index] : index);
 }
 
@@ -124,9 +153,8 @@ static inline void *memory_frame(const struct memory *mem, mfn_t mfn)
 {
     size_t index;
 
-    if (!memory_has(mem, mfn))
+    if (!memory_find(mem, mfn, &index))
         return NULL;
-    index = memory_index(mem, mfn);
     if (mem->frames[index].state == FRAME_FREE)
         return NULL;
     return mem->base + (index << PAGE_SHIFT);
@@ -135,15 +163,21 @@ static inline void *memory_frame(const struct memory *mem, mfn_t mfn)
 /* The frame's record, or NULL if memory_has fails. */
 static inline struct frame *memory_record(const struct memory *mem, mfn_t mfn)
 {
-    if (!memory_has(mem, mfn))
+    size_t index;
+
+    if (!memory_find(mem, mfn, &index))
         return NULL;
-    return &mem->frames[memory_index(mem, mfn)];
+    return &mem->frames[index];
 }
 
 /*
- * A frame that becomes FRAME_SHARED, zeroed, for the hypervisor to share with
- * the guest; INVALID_MFN when shared_pages of them are out.
+ * A frame becomes FRAME_SHARED, zeroed, for the hypervisor to share with the
+ * guest: its bytes and *index; NULL when shared_pages of them are out. A PVH
+ * domain sees it once it was placed in its physmap.
  */
+void *memory_take_frame(struct memory *mem, size_t *index);
+
+/* The same for a PV domain: its mfn, or INVALID_MFN. */
 mfn_t memory_take_shared(struct memory *mem);
 
 /*
@@ -153,7 +187,14 @@ mfn_t memory_take_shared(struct memory *mem);
  */
 int memory_release(struct memory *mem, mfn_t mfn);
 
-/* A zeroed free frame becomes RAM as (pfn): 0, or -ENOMEM at the ceiling. */
+/* The same for frame (index) that is in the guest's hands no more. */
+int memory_release_frame(struct memory *mem, size_t index);
+
+/*
+ * A zeroed free frame becomes RAM as (pfn): 0, or -ENOMEM at the ceiling. In a
+ * PVH domain that is the frame of that gfn: -EINVAL if it is not RAM, -EBUSY
+ * if something is there.
+ */
 int memory_populate(struct memory *mem, pfn_t pfn, mfn_t *mfn);
 
 pfn_t memory_pfn(const struct memory *mem, mfn_t mfn);

@@ -177,6 +177,7 @@ static void announce(struct vcpu *vcpu, evtchn_port_t port)
         return;
     if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         return;
+    vcpu->upcall_raised = true;
     tell_kick(vcpu);
 }
 

@@ -66,12 +66,18 @@ static void print_registers(const struct vcpu *vcpu)
         "  rbp %016" PRIx64 " r8  %016" PRIx64 " r9  %016" PRIx64 "\n"
         "  r10 %016" PRIx64 " r11 %016" PRIx64 " r12 %016" PRIx64 "\n"
         "  r13 %016" PRIx64 " r14 %016" PRIx64 " r15 %016" PRIx64 "\n"
-        "  cs %04" PRIx64 " ss %04" PRIx64 " cr2 %016" PRIx64
-        " cr3 mfn %" PRIx64 " fs %016" PRIx64 " gs %016" PRIx64 "\n",
+        "  cs %04" PRIx64 " ss %04" PRIx64 " fs %016" PRIx64 " gs %016" PRIx64
+        "\n",
         r->rip, r->rsp, r->rflags, r->rax, r->rbx, r->rcx, r->rdx, r->rsi,
         r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
-        r->r15, r->cs, r->ss, vcpu->cr2, vcpu->cr3, vcpu->fs_base,
-        vcpu->gs_base);
+        r->r15, r->cs, r->ss, vcpu->fs_base, vcpu->gs_base);
+    if (vcpu->domain->abi == ABI_PVH)
+        say("  cr0 %08" PRIx64 " cr2 %016" PRIx64 " cr3 %016" PRIx64
+            " cr4 %08" PRIx64 " efer %04" PRIx64 "\n",
+            vcpu->paging.cr0, vcpu->cr2, vcpu->paging.cr3, vcpu->paging.cr4,
+            vcpu->paging.efer);
+    else
+        say("  cr2 %016" PRIx64 " cr3 mfn %" PRIx64 "\n", vcpu->cr2, vcpu->cr3);
 }
 
 /* What it was executing, and by which entry of its tables. */
@@ -89,7 +95,7 @@ static void print_code(struct vcpu *vcpu)
         }
         say(" %02x", byte);
     }
-    guest_walk(&vcpu->domain->mem, vcpu->cr3, rip, &walk);
+    guest_walk_vcpu(vcpu, rip, &walk);
     say("\n  page of rip: level %u entry %016" PRIx64 ", %s%s%s\n", walk.level,
         walk.pte, walk.present ? "present" : "nothing there",
         walk.present && walk.writable ? ", writable" : "",

@@ -18,10 +18,12 @@ void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id)
     vcpu->id = id;
     vcpu->up = id == 0;
     vcpu->info = &dom->shared->vcpu_info[id];
-    vcpu->info->evtchn_upcall_mask = 1;
+    if (dom->abi == ABI_PV) { /* a PVH guest has no such things */
+        vcpu->info->evtchn_upcall_mask = 1;
+        vcpu->periodic_ns = PERIODIC_DEFAULT_NS;
+    }
     vcpu->debugreg[6] = DR6_DEFAULT;
     vcpu->debugreg[7] = DR7_DEFAULT;
-    vcpu->periodic_ns = PERIODIC_DEFAULT_NS;
     vcpu->next_tick_ns = now + PERIODIC_DEFAULT_NS;
     vcpu->runstate.state = vcpu->up ? RUNSTATE_running : RUNSTATE_offline;
     vcpu->runstate.state_entry_time = now;
@@ -32,8 +34,11 @@ bool vcpu_event_deliverable(const struct vcpu *vcpu)
 {
     const struct vcpu_info *info = vcpu->info;
 
-    return __atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
-           !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST))
+        return false;
+    if (vcpu->domain->abi == ABI_PVH)
+        return !vcpu->upcall_vector || vcpu->upcall_raised;
+    return !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
 }
 
 void vcpu_set_runstate(struct vcpu *vcpu, int state)

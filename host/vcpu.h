@@ -49,6 +49,7 @@ struct vcpu {
     mfn_t cr3;                               /* the kernel L4 */
     mfn_t cr3_user;                          /* 0: none */
     uint64_t cr2;
+    struct paging paging; /* of a PVH guest, instead of these */
 
     struct trap_entry traps[256];
     struct callback event, failsafe, syscall, syscall32, sysenter, nmi;
@@ -77,6 +78,10 @@ struct vcpu {
     uint64_t periodic_ns;   /* period; 0: off */
     uint64_t next_tick_ns;
 
+    /* HVMOP_set_evtchn_upcall_vector: */
+    uint8_t upcall_vector; /* 0: none, see domain.hvm */
+    bool upcall_raised;    /* pending went from 0 to 1, not injected yet */
+
     /* while in SCHEDOP_poll; the array belongs to that call */
     const evtchn_port_t *poll_ports;
     unsigned nr_poll_ports;
@@ -93,7 +98,10 @@ struct vcpu {
  */
 void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id);
 
-/* Will the guest take an event at its next instruction? */
+/*
+ * Is there an event that ends a sleep? A PV guest takes it at its next
+ * instruction; whether a PVH guest does is between it and its CPU.
+ */
 bool vcpu_event_deliverable(const struct vcpu *vcpu);
 
 /*

@@ -12,9 +12,11 @@
 #include "host/build/notes.h"
 #include "host/log.h"
 #include "host/memory.h"
+#include "host/pvh/physmap.h"
 
 #define HOLE_START UINT64_C(0xffff800000000000) /* Xen's own addresses */
 #define HOLE_END   UINT64_C(0xffff880000000000)
+#define PVH_END    ((uint64_t)PHYSMAP_LOW_END << PAGE_SHIFT)
 #define LOW_END    UINT64_C(0x0000800000000000) /* the lower canonical half */
 
 int image_refuse(const struct image *image, const char *format, ...)
@@ -250,16 +252,50 @@ static bool doors_are_acceptable(struct image *image)
     return true;
 }
 
+static bool refuse_pvh(struct image *image, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool refuse_pvh(struct image *image, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(image->pvh_refusal, sizeof image->pvh_refusal, format, args);
+    va_end(args);
+    return false;
+}
+
+/* The entry is a physical address, and segments lie at theirs. */
+static bool pvh_is_acceptable(struct image *image)
+{
+    const uint64_t entry = image->notes.phys32_entry;
+    bool found = false;
+
+    if (!image->notes.has_phys32_entry)
+        return refuse_pvh(image, "it has no note PHYS32_ENTRY");
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        const struct image_segment *segment = &image->segments[i];
+
+        if (segment->paddr + segment->mem_size > PVH_END)
+            return refuse_pvh(image,
+                              "its segment at %#lx ends beyond %#lx, where "
+                              "the memory below 4 GiB ends: link it lower",
+                              segment->paddr, PVH_END);
+        found |= entry - segment->paddr < segment->mem_size;
+    }
+    if (!found)
+        return refuse_pvh(
+            image, "its PHYS32_ENTRY %#lx lies in none of its segments", entry);
+    return true;
+}
+
 static void judge(struct image *image)
 {
     image->offers_pv = names_are_acceptable(image) &&
                        features_are_acceptable(image) && find_range(image) &&
                        range_is_acceptable(image) &&
                        doors_are_acceptable(image);
-    image->offers_pvh = image->notes.has_phys32_entry;
-    if (!image->offers_pvh)
-        snprintf(image->pvh_refusal, sizeof image->pvh_refusal,
-                 "it has no note PHYS32_ENTRY");
+    image->offers_pvh = pvh_is_acceptable(image);
 }
 
 static int read_image(struct image *image)

@@ -48,7 +48,7 @@ struct image {
 
     struct image_notes notes;
     bool offers_pv;                         /* acceptable as a PV64 kernel */
-    bool offers_pvh;                        /* has PHYS32_ENTRY */
+    bool offers_pvh;                        /* has a good PHYS32_ENTRY */
     char pv_refusal[160], pvh_refusal[160]; /* why not, when not */
 
     /* PV: derived from the notes (xen-abi 1.1) */

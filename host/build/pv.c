@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include <hypercall/dispatch.h>
-#include <xen/grant_table.h>
 #include <xen/xen.h>
 
 #include "host/build/elf.h"
 #include "host/build/image.h"
 #include "host/build/pv.h"
 #include "host/build/pv_layout.h"
+#include "host/build/start.h"
 #include "host/domain.h"
 #include "host/engine/tell.h"
 #include "host/log.h"
@@ -218,63 +218,30 @@ static void build_tables(struct builder *b)
 static int build_shared_info(struct builder *b)
 {
     struct domain *dom = b->dom;
+    size_t index = 0;
+    int rc = start_shared_info(dom, &index);
 
-    if (!dom->shared) {
-        dom->shared_mfn = memory_take_shared(b->mem);
-        dom->shared = memory_frame(b->mem, dom->shared_mfn);
-    }
-    if (!dom->shared) {
-        log_error("no frame is left for shared_info: this is a fault of "
-                  "paravane's own, please report it");
-        return -ENOMEM;
-    }
+    if (rc)
+        return rc;
+    dom->shared_mfn = memory_mfn(b->mem, index);
     for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         dom->shared->vcpu_info[i].evtchn_upcall_mask = 1;
-    for (unsigned i = 0; i < DOMAIN_MAX_VCPUS; i++)
-        dom->vcpus[i].info = &dom->shared->vcpu_info[i];
     return 0;
 }
 
-static int make_port(struct builder *b, evtchn_port_t *port)
+static int build_rings(struct builder *b)
 {
-    int rc = port_alloc(b->dom, PORT_UNBOUND, port);
+    struct domain_rings *rings = &b->dom->rings;
+    int rc;
 
-    if (rc) {
-        log_error("no event channel is left for the guest's rings: this is a "
-                  "fault of paravane's own, please report it");
-        return rc;
-    }
-    port_find(b->dom, *port)->remote = BACKEND_ID;
-    return 0;
-}
-
-/* Lend the rings to the backends by the references that tools reserve. */
-static int build_grants(struct builder *b)
-{
-    struct grant_table *grants = &b->dom->grants;
-    mfn_t mfn = memory_take_shared(b->mem);
-    grant_entry_v1_t *entries = memory_frame(b->mem, mfn);
-    struct grant_pins *pins = calloc(GRANT_ENTRIES_PER_PAGE, sizeof *pins);
-    int rc =
-        entries && pins ? grant_table_grow(grants, entries, pins) : -ENOMEM;
-
-    if (rc) {
-        free(pins);
-        log_error("no memory for the guest's grant table: give it less with "
-                  "--memory");
-        return rc;
-    }
-    entries[GNTTAB_RESERVED_CONSOLE] = (grant_entry_v1_t){
-        .flags = GTF_permit_access,
-        .domid = BACKEND_ID,
-        .frame = (uint32_t)pfn_mfn(b, b->layout.console),
-    };
-    entries[GNTTAB_RESERVED_XENSTORE] = (grant_entry_v1_t){
-        .flags = GTF_permit_access,
-        .domid = BACKEND_ID,
-        .frame = (uint32_t)pfn_mfn(b, b->layout.xenstore),
-    };
-    return 0;
+    rings->store_mfn = pfn_mfn(b, b->layout.xenstore);
+    rings->console_mfn = pfn_mfn(b, b->layout.console);
+    rc = start_port(b->dom, &rings->store_port);
+    if (!rc)
+        rc = start_port(b->dom, &rings->console_port);
+    if (!rc)
+        rc = start_grants(b->dom, rings->console_mfn, rings->store_mfn);
+    return rc;
 }
 
 static void describe_p2m(const struct builder *b, struct start_info *info)
@@ -303,29 +270,26 @@ static void describe_initrd(const struct builder *b, struct start_info *info)
     }
 }
 
-static int build_start_info(struct builder *b)
+static void build_start_info(struct builder *b)
 {
     const struct pv_layout *l = &b->layout;
+    const struct domain_rings *rings = &b->dom->rings;
     struct start_info *info = pfn_bytes(b, l->start_info);
-    int rc;
 
     memcpy(info->magic, MAGIC, sizeof MAGIC);
     info->nr_pages = b->mem->nr_ram;
     info->shared_info = b->dom->shared_mfn << PAGE_SHIFT;
     info->flags = SIF_VIRT_P2M_4TOOLS;
-    info->store_mfn = pfn_mfn(b, l->xenstore);
-    info->console.domU.mfn = pfn_mfn(b, l->console);
+    info->store_mfn = rings->store_mfn;
+    info->store_evtchn = rings->store_port;
+    info->console.domU.mfn = rings->console_mfn;
+    info->console.domU.evtchn = rings->console_port;
     info->pt_base = pfn_va(b, l->tables);
     info->nr_pt_frames = l->nr_tables;
     describe_p2m(b, info);
     describe_initrd(b, info);
     snprintf((char *)info->cmd_line, sizeof info->cmd_line, "%s",
              b->dom->config->cmdline);
-
-    rc = make_port(b, &info->store_evtchn);
-    if (!rc)
-        rc = make_port(b, &info->console.domU.evtchn);
-    return rc;
 }
 
 static void fill_hypercall_page(struct builder *b)
@@ -383,11 +347,10 @@ int pv_build(struct domain *dom)
     if (!rc)
         rc = build_shared_info(&b);
     if (!rc)
-        rc = build_grants(&b);
-    if (!rc)
-        rc = build_start_info(&b);
+        rc = build_rings(&b);
     if (rc)
         return rc;
+    build_start_info(&b);
     record_frames(&b);
     build_tables(&b);
     fill_hypercall_page(&b);

@@ -16,10 +16,13 @@
 #include <hypercall/dispatch.h>
 #include <xen/xen.h>
 
+#include "host/memory.h"
+
 struct domain;
 struct vcpu;
 
-extern const struct hypercall_handlers call_handlers;
+/* Of a PV domain, of a PVH domain. */
+extern const struct hypercall_handlers call_handlers, call_handlers_pvh;
 
 /* version.c, console.c */
 long call_xen_version(void *opaque, const uint64_t *args);
@@ -77,8 +80,23 @@ long call_mmuext_op(void *opaque, const uint64_t *args);
 /* memory.c */
 long call_memory_op(void *opaque, const uint64_t *args);
 
+/*
+ * (mfn), RAM of the guest's own, is given back: at once, or when nobody maps,
+ * pins or borrows it any more.
+ */
+void memory_give_back(struct domain *dom, mfn_t mfn);
+
 /* grant.c */
 long call_grant_table_op(void *opaque, const uint64_t *args);
+
+/* hvm.c */
+long call_hvm_op(void *opaque, const uint64_t *args);
+
+/*
+ * physmap.c: XENMEM_add_to_physmap, _batch, remove_from_physmap: what (cmd) of
+ * memory_op asks for at (arg).
+ */
+long physmap_op(struct vcpu *vcpu, uint64_t cmd, uint64_t arg);
 
 /* physdev.c */
 long call_physdev_op(void *opaque, const uint64_t *args);

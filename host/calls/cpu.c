@@ -61,8 +61,10 @@ long call_get_debugreg(void *opaque, const uint64_t *args)
     return reg < 8 ? (long)vcpu->debugreg[reg] : -ENODEV;
 }
 
-static bool is_assist(uint32_t type)
+static bool is_assist(const struct domain *dom, uint32_t type)
 {
+    if (dom->abi == ABI_PVH)
+        return type == VMASST_TYPE_runstate_update_flag;
     return type <= VMASST_TYPE_runstate_update_flag ||
            type == VMASST_TYPE_m2p_strict;
 }
@@ -72,7 +74,7 @@ long call_vm_assist(void *opaque, const uint64_t *args)
     struct domain *dom = ((struct vcpu *)opaque)->domain;
     uint32_t type = (uint32_t)args[1];
 
-    if (!is_assist(type))
+    if (!is_assist(dom, type))
         return -EINVAL;
     switch ((uint32_t)args[0]) {
     case VMASST_CMD_enable:

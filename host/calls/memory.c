@@ -7,6 +7,8 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
+#include "host/pvh/memory_map.h"
+#include "host/pvh/physmap.h"
 
 /* The low bits of the command; the rest says how far an earlier try came. */
 #define CMD_BITS 6
@@ -46,21 +48,20 @@ static void release_given_back(struct domain *dom)
         if (!mem->frames[i].given_back)
             continue;
         mem->frames[i].given_back = false;
-        if (memory_release(mem, memory_mfn(mem, i)))
+        if (memory_release_frame(mem, i))
             mem->frames[i].given_back = true;
         else
             mem->nr_given_back--;
     }
 }
 
-/* (mfn) is the guest's own. */
-static void give_back(struct domain *dom, mfn_t mfn)
+void memory_give_back(struct domain *dom, mfn_t mfn)
 {
     if (memory_release(&dom->mem, mfn) == 0)
         return;
+    memory_set_pfn(&dom->mem, mfn, INVALID_PFN);
     memory_record(&dom->mem, mfn)->given_back = true;
     dom->mem.nr_given_back++;
-    memory_set_pfn(&dom->mem, mfn, INVALID_PFN);
 }
 
 /* One entry of the guest's list of extents. */
@@ -72,7 +73,25 @@ static struct guest_addr extent(const struct xen_memory_reservation *res,
     return guest_addr(list + index * sizeof(xen_pfn_t));
 }
 
-/* An extent of one page. Larger ones would have to be contiguous: none is. */
+/* Extents of a PVH domain may be large: its frames lie where gfns say. */
+static int populate_gfns(struct memory *mem, mfn_t gfn, uint64_t nr)
+{
+    for (uint64_t i = 0; i < nr; i++) {
+        mfn_t mfn;
+
+        if (memory_populate(mem, gfn + i, &mfn) == 0)
+            continue;
+        while (i-- > 0)
+            memory_release(mem, gfn + i);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/*
+ * An extent. For a PV domain, of one page: larger ones would have to be
+ * contiguous, and none is.
+ */
 static int populate_one(struct vcpu *vcpu,
                         const struct xen_memory_reservation *res,
                         uint64_t index)
@@ -81,10 +100,12 @@ static int populate_one(struct vcpu *vcpu,
     pfn_t pfn;
     mfn_t mfn;
 
-    if (res->extent_order > 0)
+    if (res->extent_order > 0 && !mem->physmap)
         return -ENOMEM;
     if (guest_read(vcpu, extent(res, index), &pfn, sizeof pfn))
         return -EFAULT;
+    if (mem->physmap)
+        return populate_gfns(mem, pfn, UINT64_C(1) << res->extent_order);
     if (memory_populate(mem, pfn, &mfn))
         return -ENOMEM;
     if (guest_write(vcpu, extent(res, index), &mfn, sizeof mfn)) {
@@ -102,7 +123,7 @@ static int increase_one(struct vcpu *vcpu,
     struct memory *mem = &vcpu->domain->mem;
     mfn_t mfn;
 
-    if (res->extent_order > 0)
+    if (res->extent_order > 0 || mem->physmap)
         return -ENOMEM;
     if (memory_populate(mem, INVALID_PFN, &mfn))
         return -ENOMEM;
@@ -127,7 +148,7 @@ static int decrease_one(struct vcpu *vcpu,
         if (!own_ram(dom, mfn + i))
             return -EINVAL;
     for (mfn_t i = 0; i < nr; i++)
-        give_back(dom, mfn + i);
+        memory_give_back(dom, mfn + i);
     return 0;
 }
 
@@ -251,6 +272,14 @@ static long exchange(struct vcpu *vcpu, uint64_t arg)
     return rc;
 }
 
+static long highest_gfn(const struct memory *mem)
+{
+    struct physmap_range ranges[PHYSMAP_MAX_RANGES];
+    const unsigned nr = physmap_ranges(mem->physmap, ranges);
+
+    return (long)(ranges[nr - 1].gfn + ranges[nr - 1].nr - 1);
+}
+
 static long ask_reservation(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
 {
     struct domain *dom = vcpu->domain;
@@ -268,26 +297,38 @@ static long ask_reservation(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
     case XENMEM_maximum_reservation:
         return (long)dom->mem.max_ram;
     default:
+        if (dom->mem.physmap)
+            return highest_gfn(&dom->mem);
         return max_pfn ? (long)(max_pfn - 1) : 0;
     }
 }
 
-/* One piece of RAM, from 0 to all that the domain may have. */
+/* Of a PV domain: one piece of RAM, from 0 to all that it may have. */
+static unsigned describe_memory(const struct memory *mem,
+                                struct e820_entry e820[MEMORY_MAP_MAX])
+{
+    struct memory_map_entry entries[MEMORY_MAP_MAX] = {
+        {0, (uint64_t)mem->max_ram << PAGE_SHIFT, E820_RAM}};
+    const unsigned nr = mem->physmap ? memory_map_of(mem, entries) : 1;
+
+    for (unsigned i = 0; i < nr; i++)
+        e820[i] = (struct e820_entry){entries[i].addr, entries[i].size,
+                                      entries[i].type};
+    return nr;
+}
+
 static long memory_map(struct vcpu *vcpu, uint64_t arg)
 {
-    const struct e820_entry all = {
-        .addr = 0,
-        .size = (uint64_t)vcpu->domain->mem.max_ram << PAGE_SHIFT,
-        .type = E820_RAM,
-    };
+    struct e820_entry all[MEMORY_MAP_MAX];
+    const unsigned nr = describe_memory(&vcpu->domain->mem, all);
     struct xen_memory_map map;
 
     if (guest_read(vcpu, guest_addr(arg), &map, sizeof map))
         return -EFAULT;
-    if (map.nr_entries > 1)
-        map.nr_entries = 1;
-    if (guest_write(vcpu, guest_addr((uint64_t)map.buffer.p), &all,
-                    map.nr_entries * sizeof all))
+    if (map.nr_entries > nr)
+        map.nr_entries = nr;
+    if (guest_write(vcpu, guest_addr((uint64_t)map.buffer.p), all,
+                    map.nr_entries * sizeof *all))
         return -EFAULT;
     return guest_write(vcpu, guest_addr(arg), &map, sizeof map);
 }
@@ -329,6 +370,8 @@ long call_memory_op(void *opaque, const uint64_t *args)
         return -EINVAL;
     switch (cmd) {
     case XENMEM_exchange:
+        if (vcpu->domain->mem.physmap)
+            return -EOPNOTSUPP; /* one gfn is as good as another */
         return exchange(vcpu, arg);
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
@@ -343,7 +386,7 @@ long call_memory_op(void *opaque, const uint64_t *args)
     case XENMEM_add_to_physmap:
     case XENMEM_add_to_physmap_batch:
     case XENMEM_remove_from_physmap:
-        return -EACCES; /* for domains whose physical map is ours */
+        return physmap_op(vcpu, cmd, arg);
     case XENMEM_machine_memory_map:
     case XENMEM_set_memory_map:
     case XENMEM_set_pod_target:

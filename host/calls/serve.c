@@ -25,6 +25,11 @@ bool domid_is_self(const struct domain *dom, domid_t domid)
     return domid == DOMID_SELF || domid == dom->id;
 }
 
+static const struct hypercall_handlers *handlers_of(const struct vcpu *vcpu)
+{
+    return vcpu->domain->abi == ABI_PVH ? &call_handlers_pvh : &call_handlers;
+}
+
 static int read_guest(void *opaque, uint64_t va, void *buf, size_t len)
 {
     return guest_read(opaque, guest_addr(va), buf, len);
@@ -51,7 +56,7 @@ static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
 
     hypercall_format(call, sizeof call, nr, args, read_guest, vcpu);
     start = monotonic_ns();
-    result = hypercall_dispatch(&call_handlers, vcpu, nr, args);
+    result = hypercall_dispatch(handlers_of(vcpu), vcpu, nr, args);
     duration = monotonic_ns() - start;
     hypercall_format_result(outcome, sizeof outcome, nr, args, result);
     if (result >= 0)
@@ -77,7 +82,7 @@ long domain_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
     if (dom->config && (dom->config->trace & TRACE_HYPERCALL))
         result = serve_traced(vcpu, nr, args);
     else
-        result = hypercall_dispatch(&call_handlers, vcpu, nr, args);
+        result = hypercall_dispatch(handlers_of(vcpu), vcpu, nr, args);
     dom->last_calls[slot].result = result;
     return result;
 }

@@ -39,3 +39,24 @@ const struct hypercall_handlers call_handlers = {
             [__HYPERVISOR_domctl] = call_privileged,
         },
 };
+
+/* What is about rings, frames and tables of ring 3 is not for ring 0. */
+const struct hypercall_handlers call_handlers_pvh = {
+    .fn =
+        {
+            [__HYPERVISOR_platform_op] = call_privileged,
+            [__HYPERVISOR_memory_op] = call_memory_op,
+            [__HYPERVISOR_multicall] = call_multicall,
+            [__HYPERVISOR_set_timer_op] = call_set_timer_op,
+            [__HYPERVISOR_xen_version] = call_xen_version,
+            [__HYPERVISOR_console_io] = call_console_io,
+            [__HYPERVISOR_grant_table_op] = call_grant_table_op,
+            [__HYPERVISOR_vm_assist] = call_vm_assist,
+            [__HYPERVISOR_vcpu_op] = call_vcpu_op,
+            [__HYPERVISOR_sched_op] = call_sched_op,
+            [__HYPERVISOR_event_channel_op] = call_event_channel_op,
+            [__HYPERVISOR_hvm_op] = call_hvm_op,
+            [__HYPERVISOR_sysctl] = call_privileged,
+            [__HYPERVISOR_domctl] = call_privileged,
+        },
+};

@@ -13,6 +13,9 @@
 #define XEN_MAJOR 4
 #define XEN_MINOR 17
 
+/* Of the host, not of the engine that was chosen. */
+#define CAPABILITIES "xen-3.0-x86_64 "
+
 #define FEATURE(name) (1u << XENFEAT_##name)
 
 /* What Xen 4.17 offers an unprivileged PV domain. */
@@ -20,6 +23,12 @@
     (FEATURE(mmu_pt_update_preserve_ad) | FEATURE(highmem_assist) |        \
      FEATURE(gnttab_map_avail_bits) | FEATURE(memory_op_vnode_supported) | \
      FEATURE(direct_mapped))
+
+/* The same for a PVH domain. */
+#define PVH_FEATURES                                                    \
+    (FEATURE(writable_page_tables) | FEATURE(auto_translated_physmap) | \
+     FEATURE(hvm_callback_vector) | FEATURE(hvm_safe_pvclock) |         \
+     FEATURE(memory_op_vnode_supported) | FEATURE(not_direct_mapped))
 
 static long give(struct vcpu *vcpu, uint64_t arg, const void *from, size_t len)
 {
@@ -54,7 +63,7 @@ static long get_features(struct vcpu *vcpu, uint64_t arg)
         return -EFAULT;
     if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
         return -EINVAL;
-    info.submap = PV_FEATURES;
+    info.submap = dom->abi == ABI_PVH ? PVH_FEATURES : PV_FEATURES;
     if (dom->vm_assist & (1u << VMASST_TYPE_pae_extended_cr3))
         info.submap |= FEATURE(pae_pgdir_above_4gb);
     return give(vcpu, arg, &info, sizeof info);
@@ -77,8 +86,7 @@ long call_xen_version(void *opaque, const uint64_t *args)
     case XENVER_compile_info:
         return compile_info(vcpu, arg);
     case XENVER_capabilities:
-        return give_text(vcpu, arg, "xen-3.0-x86_64 ",
-                         XEN_CAPABILITIES_INFO_LEN);
+        return give_text(vcpu, arg, CAPABILITIES, XEN_CAPABILITIES_INFO_LEN);
     case XENVER_changeset:
         return give_text(vcpu, arg, "unavailable", XEN_CHANGESET_INFO_LEN);
     case XENVER_platform_parameters:

@@ -62,7 +62,11 @@ static bool can_run(const struct engine_ops *engine, const struct image *image,
                     char *why, size_t size)
 {
     *why = '\0';
-    return !engine->accepts(image, why, size) && !engine->probe(why, size);
+    if (engine->accepts(image, ABI_PV, why, size) &&
+        (!image->offers_pvh || engine->accepts(image, ABI_PVH, why, size)))
+        return false;
+    *why = '\0';
+    return !engine->probe(why, size);
 }
 
 /* What a file says is shown, but must not steer the terminal. */

@@ -33,6 +33,23 @@ static int set_engine(struct parser *p, const char *value)
                          value);
 }
 
+static int set_abi(struct parser *p, const char *value)
+{
+    static const struct {
+        const char *name;
+        enum abi abi;
+    } known[] = {{"auto", ABI_AUTO}, {"pv", ABI_PV}, {"pvh", ABI_PVH}};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(value, known[i].name) != 0)
+            continue;
+        p->config->abi = known[i].abi;
+        return STATUS_OK;
+    }
+    return cli_bad_usage(COMMAND, "there is no ABI '%s': use pv, pvh or auto",
+                         value);
+}
+
 static int set_memory(struct parser *p, const char *value)
 {
     if (memory_size_parse(value, &p->config->memory_bytes))
@@ -200,12 +217,14 @@ static const struct option long_options[] = {
     {"scatter-p2m", no_argument, NULL, LONG(8)},
     {"help", no_argument, NULL, LONG(9)},
     {"initrd", required_argument, NULL, LONG(10)},
+    {"abi", required_argument, NULL, LONG(11)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
     set_engine, set_memory,  set_vcpus,   add_disk, refuse_net, set_name,
     set_trace,  set_verbose, set_scatter, set_help, set_initrd,
+    set_abi,
 };
 
 static int set_option(struct parser *p, int result, char **argv)
@@ -280,6 +299,7 @@ int options_parse_run(int argc, char **argv, struct domain_config *config,
 
     *config = (struct domain_config){
         .engine = "auto",
+        .abi = ABI_AUTO,
         .memory_bytes = DEFAULT_MEMORY,
         .nr_vcpus = 1,
     };

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/config.h"
 #include "host/memory.h"
 
 struct domain;
@@ -24,8 +25,10 @@ struct engine_ops {
      */
     int (*probe)(char *why, size_t size);
 
-    /* 0 if the engine can run (image), else -ENOEXEC and a sentence. */
-    int (*accepts)(const struct image *image, char *why, size_t size);
+    /* 0 if the engine can run (image) by (abi), else -ENOEXEC and a sentence
+       that says what to do. */
+    int (*accepts)(const struct image *image, enum abi abi, char *why,
+                   size_t size);
 
     /* Attach to a built domain: map its memory, fill its hypercall page. */
     int (*create)(struct domain *dom);

@@ -71,7 +71,8 @@ static void check(const struct image *image)
 
 static void build(struct image *image)
 {
-    const struct memory_config mem = {RAM_PAGES, 2, true};
+    const struct memory_config mem = {
+        .ram_pages = RAM_PAGES, .shared_pages = 2, .scatter = true};
     struct vcpu *vcpu = &dom.vcpus[0];
     struct start_info info;
 

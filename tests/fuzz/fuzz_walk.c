@@ -16,7 +16,8 @@ static struct domain dom;
 
 static void make(struct input *in)
 {
-    const struct memory_config config = {FRAMES, 1, input_u8(in) & 1};
+    const struct memory_config config = {
+        .ram_pages = FRAMES, .shared_pages = 1, .scatter = input_u8(in) & 1};
     unsigned nr = input_u8(in);
 
     PROMISE(memory_create(&dom.mem, &config) == 0);

@@ -190,7 +190,8 @@ static void make_tables(void)
 void fake_create(void)
 {
     static const struct domain_config config = {.nr_vcpus = 1};
-    const struct memory_config mem = {RAM_PAGES, SHARED_PAGES, true};
+    const struct memory_config mem = {
+        .ram_pages = RAM_PAGES, .shared_pages = SHARED_PAGES, .scatter = true};
 
     account = (struct account){0};
     while_asleep = NULL;

@@ -17,7 +17,7 @@
 
 #define STUB_END (STUB_VA + offsetof(struct stub_pages, l1))
 
-static void store_general(struct regs *to, const struct kvm_regs *r)
+void exit_store_general(struct regs *to, const struct kvm_regs *r)
 {
     *to = (struct regs){
         .r15 = r->r15,
@@ -46,7 +46,7 @@ static void store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 
-    store_general(&vcpu->regs, &cpu->run->s.regs.regs);
+    exit_store_general(&vcpu->regs, &cpu->run->s.regs.regs);
     vcpu->regs.cs = s->cs.selector;
     vcpu->regs.ss = s->ss.selector;
     vcpu->fs_base = s->fs.base;
@@ -147,7 +147,7 @@ static const char *suberror_name(uint32_t suberror)
 }
 
 /* What KVM has no answer for: the guest's doing, or KVM's own limits. */
-static void serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
+void exit_serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct kvm_run *run = cpu->run;
 
@@ -191,7 +191,7 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
         run->io.direction == KVM_EXIT_IO_OUT)
         serve_out(cpu, vcpu);
     else
-        serve_failure(cpu, vcpu);
+        exit_serve_failure(cpu, vcpu);
 }
 
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu)

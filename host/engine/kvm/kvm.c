@@ -15,12 +15,22 @@
 
 #define VECTOR_GP 13
 
-struct kvm_cpu kvm_cpu = {.fd = -1};
+struct kvm_cpu kvm_cpu = {.fd = -1, .vm = -1};
 
-static int kvm_accepts(const struct image *image, char *why, size_t size)
+static const struct kvm_abi *abi_of(const struct domain *dom)
 {
-    if (image->offers_pv)
+    return dom->abi == ABI_PVH ? &kvm_abi_pvh : &kvm_abi_pv;
+}
+
+static int kvm_accepts(const struct image *image, enum abi abi, char *why,
+                       size_t size)
+{
+    if (abi == ABI_PVH ? image->offers_pvh : image->offers_pv)
         return 0;
+    if (abi == ABI_PVH) {
+        snprintf(why, size, "it offers no PVH entry: %s", image->pvh_refusal);
+        return -ENOEXEC;
+    }
     snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
     return -ENOEXEC;
 }
@@ -88,6 +98,13 @@ static void kvm_regs_are_there(struct vcpu *vcpu)
     (void)vcpu;
 }
 
+/* A PVH guest's registers stay where KVM left them until somebody asks. */
+static void kvm_sync_regs(struct vcpu *vcpu)
+{
+    if (vcpu->domain->abi == ABI_PVH && kvm_cpu.run)
+        pvh_store_all(&kvm_cpu, vcpu);
+}
+
 static void kvm_set_bases(struct vcpu *vcpu)
 {
     (void)vcpu;
@@ -120,13 +137,9 @@ static int kvm_create(struct domain *dom)
                   dom->nr_vcpus);
         return -ENOTSUP;
     }
-    rc = vm_create(cpu, dom);
+    rc = abi_of(dom)->create(cpu, dom);
     if (rc)
         return rc;
-    dom->m2p_va = STUB_M2P_VA;
-    cpu->cr3 = INVALID_MFN;
-    cpu->in_ring0 = true;
-    cpu->new_bases = true;
     cpu->work = WORK_TICK;
     if (sigaction(TICK_SIGNAL, &action, NULL) || tick_create()) {
         log_error("cannot set up the timer: %m");
@@ -136,11 +149,10 @@ static int kvm_create(struct domain *dom)
     return 0;
 }
 
-/* What is due before the guest may go on, then an event if there is one. */
+/* What is due before the guest may go on. */
 static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct domain *dom = vcpu->domain;
-    struct trap trap = {.vector = VECTOR_GP, .has_error = true};
 
     while (cpu->work) {
         const uint32_t work =
@@ -152,26 +164,58 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
             domain_work(vcpu);
         tick_arm(vcpu);
     }
-    if (!cpu->in_stub) {
-        if (!enter_possible(cpu, vcpu, &trap.error))
-            bounce_trap(vcpu, &trap);
-        bounce_event(vcpu);
-    }
     return dom->end == DOMAIN_RUNS;
 }
 
+static int create_pv(struct kvm_cpu *cpu, struct domain *dom)
+{
+    int rc = vm_create(cpu, dom);
+
+    if (rc)
+        return rc;
+    dom->m2p_va = STUB_M2P_VA;
+    cpu->cr3 = INVALID_MFN;
+    cpu->in_ring0 = true;
+    cpu->new_bases = true;
+    return 0;
+}
+
+static void enter_pv(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    struct trap trap = {.vector = VECTOR_GP, .has_error = true};
+
+    if (cpu->in_stub)
+        return;
+    if (!enter_possible(cpu, vcpu, &trap.error))
+        bounce_trap(vcpu, &trap);
+    bounce_event(vcpu);
+    if (vcpu->domain->end == DOMAIN_RUNS)
+        enter_prepare(cpu, vcpu);
+}
+
+const struct kvm_abi kvm_abi_pv = {
+    .create = create_pv,
+    .enter = enter_pv,
+    .serve = exit_serve,
+    .interrupted = exit_interrupted,
+};
+
 static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
+    const struct domain *dom = vcpu->domain;
+    const struct kvm_abi *abi = abi_of(dom);
+
     while (before_guest(cpu, vcpu)) {
         int rc;
 
-        if (!cpu->in_stub)
-            enter_prepare(cpu, vcpu);
+        abi->enter(cpu, vcpu);
+        if (dom->end != DOMAIN_RUNS)
+            break;
         rc = enter_run(cpu);
         if (rc == 0) {
-            exit_serve(cpu, vcpu);
+            abi->serve(cpu, vcpu);
         } else if (rc == -EINTR) {
-            exit_interrupted(cpu, vcpu);
+            abi->interrupted(cpu, vcpu);
         } else {
             log_error("KVM does not run the guest: %s", strerror(-rc));
             return rc;
@@ -188,6 +232,11 @@ static int kvm_run_domain(struct domain *dom)
 
     sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
     sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
+    if (dom->abi == ABI_PVH) {
+        sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
+        sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->vm,
+                           KVM_SET_USER_MEMORY_REGION);
+    }
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)
         return rc;
@@ -214,7 +263,7 @@ const struct engine_ops engine_kvm = {
     .invalidate_all = kvm_invalidate_all,
     .table_written = kvm_table_written,
     .set_gdt = kvm_set_gdt,
-    .sync_regs = kvm_regs_are_there,
+    .sync_regs = kvm_sync_regs,
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,
     .kick = kvm_kick,

@@ -1,10 +1,11 @@
 /*
  * host/engine/kvm/kvm.h: the kvm engine's own record.
  *
- * The guest runs in ring 3 of a VM with one vCPU, on its own page tables: a
- * guest-physical address of the VM is a machine address of the domain. Its
- * registers are in (run->s.regs) when KVM_RUN returns and are taken from there
- * when it is called (KVM_CAP_SYNC_REGS): no other system call is needed.
+ * A PV guest runs in ring 3 of a VM with one vCPU, on its own page tables: a
+ * guest-physical address of the VM is a machine address of the domain. A PVH
+ * guest has the VM for itself. The registers are in (run->s.regs) when KVM_RUN
+ * returns and are taken from there when it is called (KVM_CAP_SYNC_REGS): no
+ * other system call is needed.
  */
 #ifndef HOST_ENGINE_KVM_KVM_H
 #define HOST_ENGINE_KVM_KVM_H
@@ -23,6 +24,7 @@
 
 struct kvm_cpu {
     int fd; /* of the vCPU; those of the VM and /dev/kvm are closed by then */
+    int vm; /* but for a PVH guest, whose memory may be rearranged; else -1 */
     struct kvm_run *run;
     size_t run_size;
     struct stub stub;
@@ -41,6 +43,23 @@ struct kvm_cpu {
 
 extern struct kvm_cpu kvm_cpu;
 
+/* What the engine does for one ABI. */
+struct kvm_abi {
+    /* Make the VM around (dom): 0, or -errno with a sentence logged. */
+    int (*create)(struct kvm_cpu *cpu, struct domain *dom);
+
+    /* Take an event if there is one, hand over registers. */
+    void (*enter)(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+    /* KVM_RUN returned: find out why and serve it. */
+    void (*serve)(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+    /* A signal stopped it. */
+    void (*interrupted)(struct kvm_cpu *cpu, struct vcpu *vcpu);
+};
+
+extern const struct kvm_abi kvm_abi_pv, kvm_abi_pvh;
+
 /* vm.c: make the VM around (dom): 0, or -errno with a sentence logged. */
 int vm_create(struct kvm_cpu *cpu, struct domain *dom);
 void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem);
@@ -53,6 +72,27 @@ int vm_probe(char *why, size_t size);
 
 /* The same, and returns the descriptor of /dev/kvm. */
 int vm_open(char *why, size_t size);
+
+/* Parts of vm_create, each 0 or -errno. */
+int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm);
+int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
+                  size_t size, uint32_t flags);
+
+/* The guest's TSC is the host's: the clock's line is drawn by that. */
+int vm_set_tsc(int vcpu);
+
+/* pvh_vm.c: the same for a PVH guest. */
+int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom);
+
+/* pvh.c: vcpu->regs := the VM's, with what a report shows of it. */
+void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* The physmap changed: so does the VM. 0, or -errno. */
+int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem);
+
+/* exit.c: general registers as KVM has them, and what broke in the VM. */
+void exit_store_general(struct regs *to, const struct kvm_regs *from);
+void exit_serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /*
  * enter.c: can ring 3 go on at vcpu->regs? If not, (error) is the error code

@@ -51,6 +51,8 @@ static const struct {
     {KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM"},
     {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
     {KVM_CAP_VCPU_ATTRIBUTES, "KVM_CAP_VCPU_ATTRIBUTES"},
+    {KVM_CAP_X86_USER_SPACE_MSR, "KVM_CAP_X86_USER_SPACE_MSR"},
+    {KVM_CAP_X86_MSR_FILTER, "KVM_CAP_X86_MSR_FILTER"},
 };
 
 #define NEEDED_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
@@ -152,8 +154,8 @@ static int make_view(struct kvm_cpu *cpu, const struct memory *mem)
     return 0;
 }
 
-static int add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
-                      size_t size, uint32_t flags)
+int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
+                  size_t size, uint32_t flags)
 {
     const struct kvm_userspace_memory_region region = {
         .slot = slot,
@@ -173,14 +175,16 @@ static int add_all_memory(struct kvm_cpu *cpu, int vm, const struct memory *mem)
 
     rc = make_view(cpu, mem);
     if (rc == 0)
-        rc = add_memory(vm, SLOT_GUEST, mem->first_mfn << PAGE_SHIFT,
-                        cpu->view ? cpu->view : mem->base,
-                        mem->nr_frames << PAGE_SHIFT, 0);
+        rc = vm_add_memory(vm, SLOT_GUEST, mem->first_mfn << PAGE_SHIFT,
+                           cpu->view ? cpu->view : mem->base,
+                           mem->nr_frames << PAGE_SHIFT, 0);
     if (rc == 0)
-        rc = add_memory(vm, SLOT_STUB, stub->gpa, stub->pages, stub->size, 0);
+        rc =
+            vm_add_memory(vm, SLOT_STUB, stub->gpa, stub->pages, stub->size, 0);
     if (rc == 0)
-        rc = add_memory(vm, SLOT_M2P, stub->m2p_gpa, mem->m2p - mem->first_mfn,
-                        mem->m2p_size, KVM_MEM_READONLY);
+        rc = vm_add_memory(vm, SLOT_M2P, stub->m2p_gpa,
+                           mem->m2p - mem->first_mfn, mem->m2p_size,
+                           KVM_MEM_READONLY);
     return rc;
 }
 
@@ -262,8 +266,7 @@ static int set_msrs(int vcpu)
     return set == (int)msrs->nmsrs ? 0 : -EINVAL;
 }
 
-/* The guest's TSC is the host's: the clock's line is drawn by that. */
-static int set_tsc(int vcpu)
+int vm_set_tsc(int vcpu)
 {
     uint64_t offset = 0;
     const struct kvm_device_attr attr = {
@@ -315,7 +318,7 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
     return 0;
 }
 
-static int create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
+int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
 {
     int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
     void *run;
@@ -349,7 +352,7 @@ static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const char **step)
     if (rc)
         return rc;
     *step = "let it have the host's TSC (" NEEDED_LINUX ")";
-    rc = set_tsc(cpu->fd);
+    rc = vm_set_tsc(cpu->fd);
     if (rc)
         return rc;
     *step = "set its special registers";
@@ -385,7 +388,7 @@ int vm_create(struct kvm_cpu *cpu, struct domain *dom)
     }
     if (rc == 0) {
         step = "give it a CPU";
-        rc = create_vcpu(cpu, kvm, vm);
+        rc = vm_create_vcpu(cpu, kvm, vm);
     }
     if (rc == 0)
         rc = set_up_vcpu(cpu, kvm, &step);
@@ -406,8 +409,10 @@ void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem)
         munmap(cpu->run, cpu->run_size);
     if (cpu->fd >= 0)
         close(cpu->fd);
+    if (cpu->vm >= 0)
+        close(cpu->vm);
     if (cpu->view)
         munmap(cpu->view, mem->nr_frames << PAGE_SHIFT);
     stub_destroy(&cpu->stub);
-    *cpu = (struct kvm_cpu){.fd = -1};
+    *cpu = (struct kvm_cpu){.fd = -1, .vm = -1};
 }

@@ -54,8 +54,13 @@ static int process_probe(char *why, size_t size)
     return 0;
 }
 
-static int process_accepts(const struct image *image, char *why, size_t size)
+static int process_accepts(const struct image *image, enum abi abi, char *why,
+                           size_t size)
 {
+    if (abi == ABI_PVH) {
+        snprintf(why, size, "PVH needs --engine kvm");
+        return -ENOEXEC;
+    }
     if (!image->offers_pv) {
         snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
         return -ENOEXEC;

@@ -49,7 +49,8 @@ static struct engine engine = {.ops = &ops};
 
 static void make_domain(size_t ram_pages, bool scatter)
 {
-    const struct memory_config mem = {ram_pages, 4, scatter};
+    const struct memory_config mem = {
+        .ram_pages = ram_pages, .shared_pages = 4, .scatter = scatter};
 
     dom = calloc(1, sizeof *dom);
     dom->config = &config;

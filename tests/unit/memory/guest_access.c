@@ -34,7 +34,8 @@ static uint64_t entry(unsigned index, uint64_t flags)
 /* VA maps page A, the page behind it page B, with all rights. */
 static void two_pages(void)
 {
-    const struct memory_config config = {64, 1, true};
+    const struct memory_config config = {
+        .ram_pages = 64, .shared_pages = 1, .scatter = true};
 
     dom = calloc(1, sizeof *dom);
     cr_assert_eq(memory_create(&dom->mem, &config), 0);

@@ -18,7 +18,8 @@ static struct memory mem;
 
 static void make(bool scatter)
 {
-    const struct memory_config config = {RAM, SHARED, scatter};
+    const struct memory_config config = {
+        .ram_pages = RAM, .shared_pages = SHARED, .scatter = scatter};
 
     cr_assert_eq(memory_create(&mem, &config), 0);
 }
@@ -206,10 +207,14 @@ Test(memory_scattered, release_and_populate_work_on_the_same_frame)
 
 Test(memory_refused, zero_and_absurd_sizes)
 {
-    cr_expect_eq(memory_create(&mem, &(struct memory_config){0, 1, false}),
+    cr_expect_eq(memory_create(&mem, &(struct memory_config){.ram_pages = 0,
+                                                             .shared_pages = 1,
+                                                             .scatter = false}),
                  -EINVAL);
     cr_expect_eq(
-        memory_create(&mem, &(struct memory_config){SIZE_MAX, 1, false}),
+        memory_create(&mem, &(struct memory_config){.ram_pages = SIZE_MAX,
+                                                    .shared_pages = 1,
+                                                    .scatter = false}),
         -EINVAL);
     cr_expect_eq(mem.fd, -1);
     memory_destroy(&mem); /* accepts what was never made */

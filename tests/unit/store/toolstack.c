@@ -20,7 +20,8 @@ static const struct domain_config config = {
 /* Just enough of a domain. */
 static void build_domain(void)
 {
-    const struct memory_config mem = {16, 1, false};
+    const struct memory_config mem = {
+        .ram_pages = 16, .shared_pages = 1, .scatter = false};
 
     dom = calloc(1, sizeof *dom);
     dom->id = GUEST_ID;

@@ -1,0 +1,299 @@
+/*
+ * host/engine/kvm/pvh.c: in and out of a PVH guest. It runs in ring 0 on the
+ * CPU's own terms; what leaves the VM is an `out` of the hypercall page, a
+ * HLT, the MSR of that page, and ports and addresses where nothing is.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <hypercall/dispatch.h>
+#include <xen/sched.h>
+#include <xen/version.h>
+
+#include "host/domain.h"
+#include "host/engine/kvm/kvm.h"
+#include "host/log.h"
+#include "host/pvh/cpuid.h"
+
+#define RFLAGS_IF UINT64_C(0x200)
+#define EFER_LMA  UINT64_C(0x400)
+
+#define STUB_SIZE ((size_t)32) /* of the hypercall page */
+
+#define DEBUG_PORT 0xe9
+
+void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+
+    exit_store_general(&vcpu->regs, &cpu->run->s.regs.regs);
+    vcpu->regs.cs = s->cs.selector;
+    vcpu->regs.ss = s->ss.selector;
+    vcpu->fs_base = s->fs.base;
+    vcpu->gs_base = s->gs.base;
+    vcpu->cr2 = s->cr2;
+}
+
+/* How its addresses are translated, for whoever follows one. */
+static void store_paging(const struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+
+    vcpu->paging = (struct paging){s->cr0, s->cr3, s->cr4, s->efer};
+}
+
+/*
+ * Can the CPU take an interrupt now? If not, KVM_RUN returns when it can. One
+ * that was given to KVM is not in the guest yet when this says no.
+ */
+static bool may_interrupt(struct kvm_cpu *cpu)
+{
+    if (cpu->run->ready_for_interrupt_injection)
+        return true;
+    cpu->run->request_interrupt_window = 1;
+    return false;
+}
+
+static void interrupt(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
+{
+    const struct kvm_interrupt irq = {.irq = vector};
+
+    if (ioctl(cpu->fd, KVM_INTERRUPT, &irq))
+        domain_crash(vcpu, "KVM does not take interrupt 0x%x: %s", vector,
+                     strerror(errno));
+    cpu->run->ready_for_interrupt_injection = 0; /* one at a time */
+}
+
+/*
+ * The callback vector is level-triggered by upcall_pending, with no controller
+ * between; the vCPU's own vector replaces it and comes once for each time that
+ * pending was set.
+ */
+static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const uint8_t callback = vcpu->domain->hvm.callback_vector;
+
+    cpu->run->request_interrupt_window = 0;
+    if (!vcpu_event_deliverable(vcpu))
+        return;
+    if (vcpu->upcall_vector) {
+        if (!vcpu->upcall_raised || !may_interrupt(cpu))
+            return;
+        vcpu->upcall_raised = false;
+        interrupt(cpu, vcpu, vcpu->upcall_vector);
+    } else if (callback && may_interrupt(cpu)) {
+        interrupt(cpu, vcpu, callback);
+    }
+}
+
+static void enter_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    int rc = pvh_vm_follow(cpu, &vcpu->domain->mem);
+
+    if (rc) {
+        log_error("KVM does not rearrange the guest's memory: %s",
+                  strerror(-rc));
+        domain_end(vcpu->domain, DOMAIN_HOST_TROUBLE);
+        return;
+    }
+    inject_event(cpu, vcpu);
+}
+
+static bool is_64bit(const struct kvm_sregs *s)
+{
+    return (s->efer & EFER_LMA) && s->cs.l;
+}
+
+/* Calls whose arguments are the same for a caller of 32 bits. */
+static bool is_simple(uint64_t nr, const uint64_t *args)
+{
+    switch (nr) {
+    case __HYPERVISOR_xen_version:
+        return args[0] != XENVER_platform_parameters;
+    case __HYPERVISOR_console_io:
+    case __HYPERVISOR_event_channel_op:
+    case __HYPERVISOR_hvm_op:
+        return true;
+    case __HYPERVISOR_sched_op:
+        return args[0] != SCHEDOP_poll;
+    default:
+        return false;
+    }
+}
+
+static long serve_call32(struct vcpu *vcpu, const struct kvm_regs *r)
+{
+    const uint64_t nr = (uint32_t)r->rax;
+    const uint64_t args[HYPERCALL_NR_ARGS] = {
+        (uint32_t)r->rbx, (uint32_t)r->rcx, (uint32_t)r->rdx, (uint32_t)r->rsi,
+        (uint32_t)r->rdi};
+
+    static bool said;
+
+    if (is_simple(nr, args))
+        return domain_hypercall(vcpu, nr, args);
+    if (!said)
+        log_warning("hypercall %lu is not served to 32-bit code, whose "
+                    "structures differ: the guest should make it from 64-bit "
+                    "code",
+                    nr);
+    said = true;
+    return -ENOSYS;
+}
+
+static long serve_call64(struct vcpu *vcpu, const struct kvm_regs *r)
+{
+    const uint64_t args[HYPERCALL_NR_ARGS] = {r->rdi, r->rsi, r->rdx, r->r10,
+                                              r->r8};
+
+    return domain_hypercall(vcpu, r->rax & 0xffffffff, args);
+}
+
+static void serve_hypercall(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+    struct kvm_regs *r = &cpu->run->s.regs.regs;
+    long result;
+
+    store_paging(cpu, vcpu);
+    if (s->ss.dpl != 0)
+        result = -EPERM;
+    else if (is_64bit(s))
+        result = serve_call64(vcpu, r);
+    else
+        result = serve_call32(vcpu, r);
+    r->rax = is_64bit(s) ? (uint64_t)result : (uint32_t)result;
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+/* Shown with -v, line by line. */
+static void collect_debug(const uint8_t *bytes, size_t size)
+{
+    static char line[128];
+    static unsigned len;
+
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != '\n')
+            line[len++] = (char)bytes[i];
+        if (bytes[i] == '\n' || len == sizeof line) {
+            log_info("guest: %.*s", (int)len, line);
+            len = 0;
+        }
+    }
+}
+
+/* Nothing is at the ports, but a place for the first words of a kernel. */
+static void serve_port(struct kvm_cpu *cpu)
+{
+    const struct kvm_run *run = cpu->run;
+    uint8_t *data = (uint8_t *)cpu->run + run->io.data_offset;
+    const size_t size = (size_t)run->io.size * run->io.count;
+
+    if (run->io.data_offset > cpu->run_size ||
+        size > cpu->run_size - run->io.data_offset)
+        return;
+    if (run->io.direction == KVM_EXIT_IO_IN)
+        memset(data, 0xff, size);
+    else if (run->io.port == DEBUG_PORT)
+        collect_debug(data, size);
+}
+
+static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    if (cpu->run->io.port == STUB_PORT &&
+        cpu->run->io.direction == KVM_EXIT_IO_OUT)
+        serve_hypercall(cpu, vcpu);
+    else
+        serve_port(cpu);
+}
+
+static void serve_mmio(struct kvm_cpu *cpu)
+{
+    if (!cpu->run->mmio.is_write)
+        memset(cpu->run->mmio.data, 0xff, sizeof cpu->run->mmio.data);
+}
+
+/* What every number's stub does: mov $nr,%eax; out %al,$port; ret. */
+static void write_stub(uint8_t *stub, uint32_t nr)
+{
+    static const uint8_t code[] = {0xb8, 0, 0, 0, 0, 0xe6, STUB_PORT, 0xc3};
+    static const uint8_t ud2[] = {0x0f, 0x0b};
+
+    memset(stub, 0xcc, STUB_SIZE);
+    if (nr == __HYPERVISOR_iret) {
+        memcpy(stub, ud2, sizeof ud2);
+        return;
+    }
+    memcpy(stub, code, sizeof code);
+    memcpy(stub + 1, &nr, sizeof nr);
+}
+
+/* A physical address, and in its low bits which page: there is one. */
+static bool fill_hypercall_page(struct domain *dom, uint64_t value)
+{
+    uint8_t *page = memory_frame(&dom->mem, value >> PAGE_SHIFT);
+    const struct frame *frame = memory_record(&dom->mem, value >> PAGE_SHIFT);
+
+    if (value % PAGE_SIZE || !page || frame->state != FRAME_RAM)
+        return false;
+    for (uint32_t nr = 0; nr < HYPERCALL_NR_MAX; nr++)
+        write_stub(page + nr * STUB_SIZE, nr);
+    return true;
+}
+
+static void serve_wrmsr(struct kvm_cpu *cpu, struct domain *dom)
+{
+    const bool done = cpu->run->msr.index == PVH_HYPERCALL_MSR &&
+                      fill_hypercall_page(dom, cpu->run->msr.data);
+
+    cpu->run->msr.error = !done;
+}
+
+/* With interrupts off nothing will end it: that is how a CPU is left. */
+static void serve_halt(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    if (cpu->run->s.regs.regs.rflags & RFLAGS_IF)
+        domain_sleep(vcpu, UINT64_MAX, NULL);
+    else
+        domain_end(vcpu->domain, DOMAIN_POWEROFF);
+}
+
+static void serve_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    switch (cpu->run->exit_reason) {
+    case KVM_EXIT_IO:
+        serve_out(cpu, vcpu);
+        return;
+    case KVM_EXIT_HLT:
+        serve_halt(cpu, vcpu);
+        return;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+        return;
+    case KVM_EXIT_MMIO:
+        serve_mmio(cpu);
+        return;
+    case KVM_EXIT_X86_RDMSR:
+        cpu->run->msr.error = 1;
+        return;
+    case KVM_EXIT_X86_WRMSR:
+        serve_wrmsr(cpu, vcpu->domain);
+        return;
+    default:
+        store_paging(cpu, vcpu);
+        exit_serve_failure(cpu, vcpu);
+        return;
+    }
+}
+
+static void interrupted_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    store_paging(cpu, vcpu);
+}
+
+const struct kvm_abi kvm_abi_pvh = {
+    .create = pvh_vm_create,
+    .enter = enter_pvh,
+    .serve = serve_pvh,
+    .interrupted = interrupted_pvh,
+};

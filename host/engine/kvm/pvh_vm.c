@@ -1,0 +1,280 @@
+/*
+ * host/engine/kvm/pvh_vm.c: the VM of a PVH guest: its memory, which follows
+ * the physmap, and its vCPU in the state of the PVH boot ABI.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "host/domain.h"
+#include "host/engine/kvm/kvm.h"
+#include "host/log.h"
+#include "host/pvh/cpuid.h"
+#include "host/pvh/physmap.h"
+
+#define MAX_CPUID 256
+
+/* For CPUs that cannot run real mode by themselves: nothing of the guest's. */
+#define TSS_ADDR      0xfffbd000u
+#define IDENTITY_ADDR 0xfffbc000u
+
+/* Other hypervisors' MSRs: none of them is here, and one is Xen's. */
+#define FIRST_FOREIGN_MSR 0x40000000u
+#define NR_FOREIGN_MSRS   0x1000u
+
+#define CR0_ENTRY 0x11u /* PE ET */
+
+/* What the VM has now, slot by slot; nr 0: the slot is free. */
+static struct physmap_range slots[PHYSMAP_MAX_RANGES];
+static unsigned nr_changes_followed;
+
+static int set_slot(struct kvm_cpu *cpu, const struct memory *mem,
+                    unsigned slot, const struct physmap_range *range)
+{
+    return vm_add_memory(cpu->vm, slot, range->gfn << PAGE_SHIFT,
+                         mem->base + (range->index << PAGE_SHIFT),
+                         range->nr << PAGE_SHIFT, 0);
+}
+
+static bool is_among(const struct physmap_range *ranges, unsigned nr,
+                     const struct physmap_range *wanted)
+{
+    for (unsigned i = 0; i < nr; i++)
+        if (ranges[i].gfn == wanted->gfn && ranges[i].nr == wanted->nr &&
+            ranges[i].index == wanted->index)
+            return true;
+    return false;
+}
+
+/* Slots whose range is not there any more are emptied. */
+static int drop_slots(struct kvm_cpu *cpu, const struct memory *mem,
+                      const struct physmap_range *ranges, unsigned nr)
+{
+    for (unsigned i = 0; i < PHYSMAP_MAX_RANGES; i++) {
+        int rc;
+
+        if (!slots[i].nr || is_among(ranges, nr, &slots[i]))
+            continue;
+        slots[i].nr = 0;
+        rc = set_slot(cpu, mem, i, &slots[i]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int fill_slots(struct kvm_cpu *cpu, const struct memory *mem,
+                      const struct physmap_range *ranges, unsigned nr)
+{
+    unsigned slot = 0;
+
+    for (unsigned i = 0; i < nr; i++) {
+        int rc;
+
+        if (is_among(slots, PHYSMAP_MAX_RANGES, &ranges[i]))
+            continue;
+        while (slots[slot].nr)
+            slot++;
+        slots[slot] = ranges[i];
+        rc = set_slot(cpu, mem, slot, &slots[slot]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem)
+{
+    struct physmap_range ranges[PHYSMAP_MAX_RANGES];
+    unsigned nr;
+    int rc;
+
+    if (nr_changes_followed == mem->physmap->nr_changes)
+        return 0;
+    nr_changes_followed = mem->physmap->nr_changes;
+    nr = physmap_ranges(mem->physmap, ranges);
+    rc = drop_slots(cpu, mem, ranges, nr);
+    return rc ? rc : fill_slots(cpu, mem, ranges, nr);
+}
+
+static int set_cpuid(int kvm, int vcpu)
+{
+    struct kvm_cpuid2 *cpuid =
+        calloc(1, sizeof *cpuid + MAX_CPUID * sizeof *cpuid->entries);
+    unsigned nr = 0;
+    int rc;
+
+    if (!cpuid)
+        return -ENOMEM;
+    cpuid->nent = MAX_CPUID - PVH_NR_LEAVES;
+    rc = ioctl(kvm, KVM_GET_SUPPORTED_CPUID, cpuid) ? -errno : 0;
+    for (unsigned i = 0; rc == 0 && i < cpuid->nent; i++) {
+        struct kvm_cpuid_entry2 e = cpuid->entries[i];
+        uint32_t regs[4] = {e.eax, e.ebx, e.ecx, e.edx};
+
+        if (e.function >> 8 == PVH_FIRST_LEAF >> 8)
+            continue;
+        pvh_adjust_leaf(e.function, e.index, regs);
+        e.eax = regs[0];
+        e.ebx = regs[1];
+        e.ecx = regs[2];
+        e.edx = regs[3];
+        cpuid->entries[nr++] = e;
+    }
+    for (uint32_t i = 0; rc == 0 && i < PVH_NR_LEAVES; i++) {
+        uint32_t out[4];
+
+        pvh_xen_leaf(i, out);
+        cpuid->entries[nr++] =
+            (struct kvm_cpuid_entry2){.function = PVH_FIRST_LEAF + i,
+                                      .eax = out[0],
+                                      .ebx = out[1],
+                                      .ecx = out[2],
+                                      .edx = out[3]};
+    }
+    cpuid->nent = nr;
+    if (rc == 0)
+        rc = ioctl(vcpu, KVM_SET_CPUID2, cpuid) ? -errno : 0;
+    free(cpuid);
+    return rc;
+}
+
+/* KVM would take Xen's hypercall page for one of Hyper-V's MSRs. */
+static int filter_msrs(int vm)
+{
+    static uint8_t none[NR_FOREIGN_MSRS / 8];
+    struct kvm_enable_cap cap = {
+        .cap = KVM_CAP_X86_USER_SPACE_MSR,
+        .args[0] = KVM_MSR_EXIT_REASON_FILTER,
+    };
+    struct kvm_msr_filter filter = {
+        .flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
+        .ranges[0] =
+            {
+                .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+                .nmsrs = NR_FOREIGN_MSRS,
+                .base = FIRST_FOREIGN_MSR,
+                .bitmap = none,
+            },
+    };
+
+    if (ioctl(vm, KVM_ENABLE_CAP, &cap) ||
+        ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter))
+        return -errno;
+    return 0;
+}
+
+static struct kvm_segment flat_segment(uint8_t type)
+{
+    return (struct kvm_segment){
+        .limit = 0xffffffff,
+        .type = type,
+        .present = 1,
+        .db = 1,
+        .s = 1,
+        .g = 1,
+    };
+}
+
+/* The boot ABI: 32-bit protected mode, flat, paging off. */
+static int set_sregs(struct kvm_cpu *cpu)
+{
+    struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+
+    if (ioctl(cpu->fd, KVM_GET_SREGS, s))
+        return -errno;
+    s->cr0 = CR0_ENTRY;
+    s->cr3 = 0;
+    s->cr4 = 0;
+    s->efer = 0;
+    s->cs = flat_segment(11); /* code, read, accessed */
+    s->ds = s->es = s->fs = s->gs = s->ss = flat_segment(3); /* data, write */
+    s->cs.selector = 8;
+    s->ds.selector = s->es.selector = s->fs.selector = s->gs.selector =
+        s->ss.selector = 16;
+    s->tr = (struct kvm_segment){
+        .limit = 0x67,
+        .selector = 24,
+        .type = 11, /* a busy TSS of 32 bits */
+        .present = 1,
+    };
+    s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
+    s->gdt = s->idt = (struct kvm_dtable){0};
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+    return 0;
+}
+
+static void set_regs(struct kvm_cpu *cpu, const struct regs *r)
+{
+    cpu->run->s.regs.regs = (struct kvm_regs){
+        .rip = r->rip,
+        .rbx = r->rbx,
+        .rflags = r->rflags,
+    };
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+/* Needed by old Intel CPUs, not understood by others. */
+static void set_hidden_pages(int vm)
+{
+    uint64_t identity = IDENTITY_ADDR;
+
+    ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+    ioctl(vm, KVM_SET_TSS_ADDR, TSS_ADDR);
+}
+
+static int set_up(struct kvm_cpu *cpu, int kvm, struct domain *dom,
+                  const char **step)
+{
+    int rc;
+
+    *step = "give it memory";
+    set_hidden_pages(cpu->vm);
+    nr_changes_followed = dom->mem.physmap->nr_changes - 1;
+    memset(slots, 0, sizeof slots);
+    rc = pvh_vm_follow(cpu, &dom->mem);
+    if (rc)
+        return rc;
+    *step = "answer the MSR of Xen's hypercall page";
+    rc = filter_msrs(cpu->vm);
+    if (rc)
+        return rc;
+    *step = "give it a CPU";
+    rc = vm_create_vcpu(cpu, kvm, cpu->vm);
+    if (rc)
+        return rc;
+    *step = "describe the CPU";
+    rc = set_cpuid(kvm, cpu->fd);
+    if (rc)
+        return rc;
+    *step = "let it have the host's TSC";
+    rc = vm_set_tsc(cpu->fd);
+    if (rc)
+        return rc;
+    *step = "set its registers";
+    set_regs(cpu, &dom->vcpus[0].regs);
+    return set_sregs(cpu);
+}
+
+int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom)
+{
+    const char *step = "make a VM";
+    char why[256];
+    int kvm, rc;
+
+    kvm = vm_open(why, sizeof why);
+    if (kvm < 0) {
+        log_error("%s", why);
+        return kvm;
+    }
+    cpu->vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    rc = cpu->vm < 0 ? -errno : set_up(cpu, kvm, dom, &step);
+    close(kvm);
+    if (rc) {
+        log_error("cannot %s: %s: see 'paravane doctor'", step, strerror(-rc));
+        vm_destroy(cpu, &dom->mem);
+    }
+    return rc;
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""PVH guests on the kvm engine, and what is said where they cannot run."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+
+SMALL = guest.image("pvh_small")
+
+# What the guest does, its exit status, and what is said about it.
+MISBEHAVES = {
+    "triple-fault": (125, "the guest crashed: triple fault"),
+    "page-nowhere": (125, "the guest crashed: triple fault"),
+    "page-unaligned": (125, "the guest crashed: triple fault"),
+    "run-nowhere": (125, "the guest crashed: "),
+    "halt": (0, "halted"),
+    "debug": (0, "guest: hello from a port"),
+}
+
+
+def a_stranger_finds_all_of_the_abi():
+    guest.need_engine("kvm")
+    result = guest.run("--engine", "kvm", guest=SMALL)
+    assert result.status == 0, result
+    assert result.console.endswith("verdict: success\n"), result
+    assert "FAIL" not in result.console, result
+
+
+def nothing_else_need_be_said():
+    guest.need_engine("kvm")
+    result = guest.run("-v", guest=SMALL, args=["halt"])
+    assert result.status == 0, result
+    assert "engine process cannot run" in result.report, result
+    assert "ABI PVH" in result.report, result
+
+
+def more_memory_than_fits_below_4_gib_is_had():
+    guest.need_engine("kvm")
+    result = guest.run("--memory", "4100M", "--engine", "kvm", guest=SMALL)
+    if "but this host has" in result.report:
+        raise tap.Skip("this host has less than 4100 MiB")
+    assert result.status == 0, result
+    assert result.console.endswith("verdict: success\n"), result
+
+
+def misbehaviour(what, status, said):
+    def test():
+        guest.need_engine("kvm")
+        result = guest.run("-v", "--engine", "kvm", guest=SMALL, args=[what])
+        assert result.status == status, result
+        assert said in result.console + result.report, result
+        assert "FAIL" not in result.console, result
+        if status == 125:
+            assert "  cr0 " in result.report, result
+            assert "  page of rip: " in result.report, result
+    test.__name__ = f"misbehaviour, {what}"
+    return test
+
+
+def the_process_engine_says_what_to_do():
+    result = guest.run("--engine", "process", guest=SMALL)
+    assert result.status == 1, result
+    assert "PVH needs --engine kvm" in guest.one_sentence(result), result
+
+
+def what_is_asked_for_must_be_offered():
+    guest.need_engine("kvm")
+    result = guest.run("--engine", "kvm", "--abi", "pv", guest=SMALL)
+    assert result.status == 1, result
+    assert "it offers no PV entry" in guest.one_sentence(result), result
+    result = guest.run("--engine", "kvm", "--abi", "pvh",
+                       guest=guest.image("upper"))
+    if result.status != 0:  # an image of ours may have both entries
+        assert "it offers no PVH entry" in guest.one_sentence(result), result
+
+
+def an_unknown_abi_is_wrong_usage():
+    result = guest.run("--abi", "hvm", guest=SMALL)
+    assert result.status == 2, result
+    assert "there is no ABI 'hvm'" in guest.one_sentence(result), result
+
+
+def a_guest_too_large_is_told_how_much_it_takes():
+    guest.need_engine("kvm")
+    result = guest.run("--engine", "kvm", "--memory", "1M", guest=SMALL)
+    assert result.status == 1, result
+    assert "--memory 2M" in guest.one_sentence(result), result
+
+
+if __name__ == "__main__":
+    tap.main([
+        a_stranger_finds_all_of_the_abi,
+        nothing_else_need_be_said,
+        more_memory_than_fits_below_4_gib_is_had,
+        *(misbehaviour(what, *wanted)
+          for what, wanted in MISBEHAVES.items()),
+        the_process_engine_says_what_to_do,
+        what_is_asked_for_must_be_offered,
+        an_unknown_abi_is_wrong_usage,
+        a_guest_too_large_is_told_how_much_it_takes,
+    ])
