@@ -94,6 +94,9 @@ int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem);
 void exit_store_general(struct regs *to, const struct kvm_regs *from);
 void exit_serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu);
 
+/* A new VM of that: its descriptor, or -1 with errno set. */
+int vm_new(int kvm);
+
 /*
  * enter.c: can ring 3 go on at vcpu->regs? If not, (error) is the error code
  * of its general protection fault.

@@ -24,7 +24,8 @@
 #define RFLAGS_BITS 0x3002u
 
 #define NR_EXITS     16 /* the best of which counts */
-#define FIRST_STEPS  200
+#define FIRST_STEPS  1000
+#define NR_LOOKS     4 /* the best of which counts */
 #define MORE_STEPS   200000
 #define SLOW_STEP_PS 50000 /* no native instruction of ours takes so long */
 #define VALUE_A      1
@@ -133,7 +134,7 @@ static int set_up(struct small *s, int kvm)
     s->pages = p;
     fill_pages(s);
     region.userspace_addr = (uintptr_t)p;
-    s->vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    s->vm = vm_new(kvm);
     if (s->vm < 0 || ioctl(s->vm, KVM_SET_USER_MEMORY_REGION, &region))
         return -errno;
     s->cpu = ioctl(s->vm, KVM_CREATE_VCPU, 0);
@@ -234,12 +235,18 @@ static int time_some_steps(struct small *s, unsigned ring, uint64_t steps,
     return rc;
 }
 
-/* A few show whether they are slow; if not, it takes more to see them. */
+/*
+ * A few show whether they are slow; if not, it takes more to see them. One
+ * interrupt makes a few seem slow, so they get more than one chance.
+ */
 static int time_steps(struct small *s, unsigned ring, uint64_t exit_ns,
                       uint64_t *ps)
 {
-    int rc = time_some_steps(s, ring, FIRST_STEPS, exit_ns, ps);
+    int rc = 0;
 
+    *ps = SLOW_STEP_PS;
+    for (unsigned i = 0; rc == 0 && *ps >= SLOW_STEP_PS && i < NR_LOOKS; i++)
+        rc = time_some_steps(s, ring, FIRST_STEPS, exit_ns, ps);
     if (rc == 0 && *ps < SLOW_STEP_PS)
         rc = time_some_steps(s, ring, MORE_STEPS, exit_ns, ps);
     return rc;

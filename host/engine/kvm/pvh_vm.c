@@ -197,7 +197,7 @@ static int set_sregs(struct kvm_cpu *cpu)
     s->tr = (struct kvm_segment){
         .limit = 0x67,
         .selector = 24,
-        .type = 11, /* a busy TSS of 32 bits */
+        .type = cpu->tss_type, /* of 32 bits */
         .present = 1,
     };
     s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
@@ -269,7 +269,7 @@ int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom)
         log_error("%s", why);
         return kvm;
     }
-    cpu->vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    cpu->vm = vm_new(kvm);
     rc = cpu->vm < 0 ? -errno : set_up(cpu, kvm, dom, &step);
     close(kvm);
     if (rc) {

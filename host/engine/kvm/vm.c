@@ -117,6 +117,18 @@ int vm_open(char *why, size_t size)
     return kvm;
 }
 
+int vm_new(int kvm)
+{
+    int vm;
+
+    /* What an io_uring that was just closed has left to do counts as a signal,
+     * and is done at the way back from the call. */
+    do
+        vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    while (vm < 0 && errno == EINTR);
+    return vm;
+}
+
 int vm_probe(char *why, size_t size)
 {
     int kvm = vm_open(why, size);
@@ -278,19 +290,6 @@ int vm_set_tsc(int vcpu)
     return ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
 }
 
-/*
- * The type of the TSS in use: busy, says VMX, and refuses any other. SVM takes
- * both, and KVM always says busy there because the CPU does not; but QEMU's SVM
- * looks into the TSS for open ports only if it is called available.
- */
-static uint8_t tss_type(void)
-{
-    unsigned eax, ebx, ecx = 0, edx;
-
-    __get_cpuid(CPUID_EXTENDED, &eax, &ebx, &ecx, &edx);
-    return ecx & CPUID_SVM ? TSS_AVAILABLE : TSS_BUSY;
-}
-
 /* All that never changes of the special registers. */
 static int set_sregs(struct kvm_cpu *cpu, bool xsave)
 {
@@ -298,7 +297,6 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
 
     if (ioctl(cpu->fd, KVM_GET_SREGS, s))
         return -errno;
-    cpu->tss_type = tss_type();
     s->cr0 = CR0_BITS;
     s->cr4 = CR4_BITS | (xsave ? CR4_OSXSAVE : 0);
     s->efer = EFER_BITS;
@@ -318,6 +316,19 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
     return 0;
 }
 
+/*
+ * The type of the TSS in use: busy, says VMX, and refuses any other. SVM takes
+ * both, and KVM always says busy there because the CPU does not; but QEMU's SVM
+ * looks into the TSS for open ports only if it is called available.
+ */
+static uint8_t tss_type(void)
+{
+    unsigned eax, ebx, ecx = 0, edx;
+
+    __get_cpuid(CPUID_EXTENDED, &eax, &ebx, &ecx, &edx);
+    return ecx & CPUID_SVM ? TSS_AVAILABLE : TSS_BUSY;
+}
+
 int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
 {
     int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -335,6 +346,7 @@ int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
     cpu->run = run;
     cpu->run_size = (size_t)size;
     cpu->run->kvm_valid_regs = NEEDED_SYNC;
+    cpu->tss_type = tss_type();
     return 0;
 }
 
@@ -380,7 +392,7 @@ int vm_create(struct kvm_cpu *cpu, struct domain *dom)
         close(kvm);
         return rc;
     }
-    vm = ioctl(kvm, KVM_CREATE_VM, 0);
+    vm = vm_new(kvm);
     rc = vm < 0 ? -errno : 0;
     if (rc == 0) {
         step = "give it memory";
