@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/build/elf.h"
+#include "host/build/elf32.h"
 #include "host/log.h"
 
 #define MAX_PROGRAM_HEADERS 128
@@ -75,24 +76,28 @@ static int check_container(const struct image *image, const uint8_t *start,
     return 0;
 }
 
-static int check_identity(const struct image *image, const Elf64_Ehdr *header)
+static int check_class(const struct image *image, const uint8_t *ident)
 {
-    if (header->e_ident[EI_CLASS] == ELFCLASS32)
-        return image_refuse(image, "this is a 32-bit ELF file: build the "
-                                   "guest for x86-64");
-    if (header->e_ident[EI_CLASS] != ELFCLASS64)
+    if (ident[EI_CLASS] != ELFCLASS64 && ident[EI_CLASS] != ELFCLASS32)
         return image_refuse(image,
                             "ELF class %u is unknown: the file is "
                             "corrupt, build or copy it again",
-                            header->e_ident[EI_CLASS]);
-    if (header->e_ident[EI_DATA] != ELFDATA2LSB)
+                            ident[EI_CLASS]);
+    if (ident[EI_DATA] != ELFDATA2LSB)
         return image_refuse(image, "this is not a little-endian ELF file: "
                                    "build the guest for x86-64");
-    if (header->e_machine != EM_X86_64)
+    return 0;
+}
+
+static int check_identity(const struct image *image, const struct elf *elf)
+{
+    const Elf64_Ehdr *header = &elf->header;
+
+    if (header->e_machine != (elf->is_32bit ? EM_386 : EM_X86_64))
         return image_refuse(image,
-                            "this is for another machine (ELF machine "
-                            "%u): build the guest for x86-64",
-                            header->e_machine);
+                            "this is a %d-bit ELF file for another machine "
+                            "(ELF machine %u): build the guest for x86-64",
+                            elf->is_32bit ? 32 : 64, header->e_machine);
     if (header->e_type == ET_DYN)
         return image_refuse(image, "this is a position-independent program or "
                                    "a library: link the guest at a fixed "
@@ -111,30 +116,42 @@ static int check_identity(const struct image *image, const Elf64_Ehdr *header)
     return 0;
 }
 
-static int check_tables(const struct image *image, const Elf64_Ehdr *header)
+static size_t segment_size(const struct elf *elf)
 {
+    return elf->is_32bit ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+}
+
+static size_t section_size(const struct elf *elf)
+{
+    return elf->is_32bit ? sizeof(Elf32_Shdr) : sizeof(Elf64_Shdr);
+}
+
+static int check_tables(const struct image *image, const struct elf *elf)
+{
+    const Elf64_Ehdr *header = &elf->header;
+
     if (header->e_phnum == 0)
         return image_refuse(image, "it has no program headers: give the "
                                    "linked image, not an object file");
-    if (header->e_phentsize != sizeof(Elf64_Phdr))
+    if (header->e_phentsize != segment_size(elf))
         return image_refuse(image,
                             "program headers of %u bytes instead of %zu: the "
                             "file is corrupt, build or copy it again",
-                            header->e_phentsize, sizeof(Elf64_Phdr));
+                            header->e_phentsize, segment_size(elf));
     if (header->e_phnum > MAX_PROGRAM_HEADERS)
         return image_refuse(image,
                             "it has %u program headers, at most %d are "
                             "possible: link it with fewer segments",
                             header->e_phnum, MAX_PROGRAM_HEADERS);
-    if (header->e_shnum != 0 && header->e_shentsize != sizeof(Elf64_Shdr))
+    if (header->e_shnum != 0 && header->e_shentsize != section_size(elf))
         return image_refuse(image,
                             "section headers of %u bytes instead of %zu: the "
                             "file is corrupt, build or copy it again",
-                            header->e_shentsize, sizeof(Elf64_Shdr));
+                            header->e_shentsize, section_size(elf));
     return 0;
 }
 
-static int read_header(const struct image *image, Elf64_Ehdr *header)
+static int read_header(const struct image *image, struct elf *elf)
 {
     uint8_t start[0x202 + 4];
     size_t size = image->size < sizeof start ? image->size : sizeof start;
@@ -145,47 +162,96 @@ static int read_header(const struct image *image, Elf64_Ehdr *header)
         rc = check_container(image, start, size);
     if (rc)
         return rc;
-    memcpy(header, start, sizeof *header);
-    rc = check_identity(image, header);
+    rc = check_class(image, start);
+    if (rc)
+        return rc;
+    memcpy(&elf->header, start, sizeof elf->header);
+    elf->is_32bit = start[EI_CLASS] == ELFCLASS32;
+    if (elf->is_32bit) {
+        Elf32_Ehdr narrow;
+
+        memcpy(&narrow, start, sizeof narrow);
+        elf->header = elf32_header(&narrow);
+    }
+    rc = check_identity(image, elf);
     if (!rc)
-        rc = check_tables(image, header);
+        rc = check_tables(image, elf);
+    return rc;
+}
+
+/* (nr) program headers as read from a 32-bit file, which it frees. */
+static int widen_segments(struct elf *elf, void *narrow, unsigned nr)
+{
+    const Elf32_Phdr *from = narrow;
+
+    elf->segments = calloc(nr, sizeof *elf->segments);
+    for (unsigned i = 0; elf->segments && i < nr; i++)
+        elf->segments[i] = elf32_segment(&from[i]);
+    free(narrow);
+    return elf->segments ? 0 : -ENOMEM;
+}
+
+static int widen_sections(struct elf *elf, void *narrow, unsigned nr)
+{
+    const Elf32_Shdr *from = narrow;
+
+    elf->sections = calloc(nr, sizeof *elf->sections);
+    for (unsigned i = 0; elf->sections && i < nr; i++)
+        elf->sections[i] = elf32_section(&from[i]);
+    free(narrow);
+    return elf->sections ? 0 : -ENOMEM;
+}
+
+static int read_segments(const struct image *image, struct elf *elf)
+{
+    const unsigned nr = elf->header.e_phnum;
+    void *bytes;
+    int rc;
+
+    rc = elf_read_part(image, "program header table", elf->header.e_phoff,
+                       nr * segment_size(elf), &bytes);
+    if (rc)
+        return rc;
+    if (elf->is_32bit)
+        rc = widen_segments(elf, bytes, nr);
+    else
+        elf->segments = bytes;
+    if (!rc)
+        elf->nr_segments = nr;
     return rc;
 }
 
 static int read_sections(const struct image *image, struct elf *elf)
 {
-    const Elf64_Ehdr *header = &elf->header;
+    const unsigned nr = elf->header.e_shnum;
     void *bytes;
     int rc;
 
-    if (header->e_shnum == 0)
+    if (nr == 0)
         return 0;
-    rc = elf_read_part(image, "section header table", header->e_shoff,
-                       (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), &bytes);
+    rc = elf_read_part(image, "section header table", elf->header.e_shoff,
+                       nr * section_size(elf), &bytes);
     if (rc)
         return rc;
-    elf->sections = bytes;
-    elf->nr_sections = header->e_shnum;
-    return 0;
+    if (elf->is_32bit)
+        rc = widen_sections(elf, bytes, nr);
+    else
+        elf->sections = bytes;
+    if (!rc)
+        elf->nr_sections = nr;
+    return rc;
 }
 
 int elf_open(struct image *image, struct elf *elf)
 {
-    void *bytes;
     int rc;
 
     *elf = (struct elf){0};
-    rc = read_header(image, &elf->header);
-    if (rc)
-        return rc;
-    rc = elf_read_part(image, "program header table", elf->header.e_phoff,
-                       elf->header.e_phnum * sizeof(Elf64_Phdr), &bytes);
-    if (rc)
-        return rc;
-    elf->segments = bytes;
-    elf->nr_segments = elf->header.e_phnum;
-
-    rc = read_sections(image, elf);
+    rc = read_header(image, elf);
+    if (!rc)
+        rc = read_segments(image, elf);
+    if (!rc)
+        rc = read_sections(image, elf);
     if (rc)
         elf_close(elf);
     return rc;
@@ -300,7 +366,7 @@ int elf_find_symbols(struct image *image, const struct elf *elf)
 {
     const Elf64_Shdr *table = find_symbol_table(elf), *strings;
 
-    if (!table)
+    if (!table || elf->is_32bit)
         return 0;
     if (table->sh_entsize != sizeof(Elf64_Sym) ||
         table->sh_link >= elf->nr_sections)

@@ -6,12 +6,17 @@
 #define HOST_BUILD_ELF_H
 
 #include <elf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/build/image.h"
 
-/* The headers, copied once and checked against the file's size. */
+/*
+ * The headers, copied once and checked against the file's size; those of a
+ * 32-bit file as if they were of a 64-bit one.
+ */
 struct elf {
+    bool is_32bit;
     Elf64_Ehdr header;
     Elf64_Phdr *segments;
     unsigned nr_segments;
@@ -40,7 +45,10 @@ void elf_close(struct elf *elf);
 /* Fill image->segments: 0, or -ENOEXEC with a sentence. */
 int elf_load_segments(struct image *image, const struct elf *elf);
 
-/* Find the symbols for backtraces: 0, or -ENOEXEC with a sentence. */
+/*
+ * Find the symbols for backtraces: 0, or -ENOEXEC with a sentence. Those of
+ * 32-bit files are not looked for.
+ */
 int elf_find_symbols(struct image *image, const struct elf *elf);
 
 /*

@@ -144,6 +144,14 @@ static bool refuse_pv(struct image *image, const char *format, ...)
     return false;
 }
 
+static bool class_is_acceptable(struct image *image)
+{
+    if (image->is_32bit)
+        return refuse_pv(image, "it is a 32-bit ELF file, and PV kernels are "
+                                "64-bit here");
+    return true;
+}
+
 static bool names_are_acceptable(struct image *image)
 {
     const struct image_notes *notes = &image->notes;
@@ -291,10 +299,10 @@ static bool pvh_is_acceptable(struct image *image)
 
 static void judge(struct image *image)
 {
-    image->offers_pv = names_are_acceptable(image) &&
-                       features_are_acceptable(image) && find_range(image) &&
-                       range_is_acceptable(image) &&
-                       doors_are_acceptable(image);
+    image->offers_pv =
+        class_is_acceptable(image) && names_are_acceptable(image) &&
+        features_are_acceptable(image) && find_range(image) &&
+        range_is_acceptable(image) && doors_are_acceptable(image);
     image->offers_pvh = pvh_is_acceptable(image);
 }
 
@@ -309,6 +317,7 @@ static int read_image(struct image *image)
     if (rc)
         return rc;
 
+    image->is_32bit = elf.is_32bit;
     image->elf_entry = elf.header.e_entry;
     rc = elf_load_segments(image, &elf);
     if (!rc)

@@ -44,6 +44,7 @@ struct image {
 
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
     unsigned nr_segments;
+    bool is_32bit; /* for PVH alone */
     uint64_t elf_entry;
 
     struct image_notes notes;

@@ -140,7 +140,8 @@ static void print_engines(const struct image *image)
 
 static void print_image(const struct image *image)
 {
-    printf("%s: 64-bit ELF for x86-64, entry 0x%lx, %s\n", image->path,
+    printf("%s: %s, entry 0x%lx, %s\n", image->path,
+           image->is_32bit ? "32-bit ELF for i386" : "64-bit ELF for x86-64",
            image->elf_entry,
            image->nr_symbols ? "with symbols" : "without symbols");
     print_segments(image);
@@ -215,6 +216,7 @@ static void json_image(const struct image *image)
 {
     json_open(NULL, '{');
     json_string("image", image->path);
+    json_number("elf_class", image->is_32bit ? 32 : 64);
     json_number("elf_entry", image->elf_entry);
     json_number("symbols", image->nr_symbols);
     json_bool("legacy_notes", image->notes.legacy);

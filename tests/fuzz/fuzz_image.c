@@ -3,7 +3,8 @@
  * together and a domain can be built from it or is refused.
  *
  * An input beginning with an odd byte is the file itself; else it is a list of
- * changes to a good image, each an offset, a length and bytes.
+ * changes to a good image, each an offset, a length and bytes. The next bit of
+ * the first byte makes that image a 32-bit one.
  */
 #include "input.h"
 
@@ -26,15 +27,18 @@ static struct domain_config config;
 static size_t make_file(struct input *in)
 {
     size_t size = sizeof elf;
+    const unsigned kind = input_u8(in);
 
     memset(&elf, 0, sizeof elf);
-    if (input_u8(in) & 1) {
+    if (kind & 1) {
         size = input_left(in) < size ? input_left(in) : size;
         input_take(in, &elf, size);
         return size;
     }
     test_elf_init(&elf);
     test_elf_add_symbols(&elf);
+    if (kind & 2)
+        test_elf_narrow(&elf);
     while (input_left(in)) {
         size_t offset = input_u16(in) % sizeof elf;
         size_t len = input_u8(in) % 16;

@@ -107,8 +107,10 @@ Test(image, what_is_no_elf_file_is_refused)
 
 Test(image, other_classes_machines_and_types_are_refused)
 {
-    elf.header.e_ident[EI_CLASS] = ELFCLASS32;
-    expect_refusal("32-bit");
+    test_elf_narrow(&elf);
+    elf.header.e_machine = EM_X86_64; /* where both kinds have it */
+    expect_refusal("32-bit ELF file for another machine");
+    make();
     elf.header.e_ident[EI_CLASS] = 7;
     expect_refusal("class 7");
     make();
@@ -443,6 +445,65 @@ Test(image, phys32_entry_offers_pvh)
     open_good();
     cr_expect(image->offers_pvh);
     cr_expect_eq(image->notes.phys32_entry, 0x100040);
+}
+
+Test(image, of_32_bits_it_offers_pvh_alone)
+{
+    const uint32_t entry = KERNEL_ENTRY;
+
+    test_elf_add_note(&elf, "Xen", XEN_ELFNOTE_PHYS32_ENTRY, &entry,
+                      sizeof entry);
+    test_elf_add_symbols(&elf);
+    test_elf_narrow(&elf);
+    expect_no_pv("32-bit");
+    cr_expect(image->is_32bit && image->offers_pvh);
+    cr_expect_eq(image->elf_entry, KERNEL_ENTRY);
+    cr_expect_eq(image->notes.phys32_entry, entry);
+    cr_expect_eq(image->nr_segments, 1);
+    cr_expect_eq(image->segments[0].paddr, KERNEL_PADDR);
+    cr_expect_eq(image->segments[0].file_offset,
+                 offsetof(struct test_elf, code));
+    cr_expect_eq(image->segments[0].file_size, sizeof elf.code);
+    cr_expect_eq(image->segments[0].mem_size, UINT64_C(4096) * KERNEL_PAGES);
+    cr_expect_eq(image->nr_symbols, 0);
+}
+
+Test(image, of_32_bits_its_note_sections_count_too)
+{
+    const uint32_t entry = KERNEL_ENTRY;
+
+    test_elf_add_note(&elf, "Xen", XEN_ELFNOTE_PHYS32_ENTRY, &entry,
+                      sizeof entry);
+    test_elf_add_symbols(&elf);
+    elf.sections[SEC_SPARE] = (Elf64_Shdr){
+        .sh_type = SHT_NOTE,
+        .sh_offset = offsetof(struct test_elf, notes),
+        .sh_size = elf.segments[SEG_NOTE].p_filesz,
+    };
+    elf.segments[SEG_NOTE].p_type = PT_NULL;
+    test_elf_narrow(&elf);
+    open_good();
+    cr_expect(image->offers_pvh);
+}
+
+Test(image, of_32_bits_headers_outside_the_file_are_refused)
+{
+    test_elf_narrow(&elf);
+    ((Elf32_Ehdr *)(void *)&elf)->e_phoff = sizeof elf - 1;
+    expect_refusal("program header table");
+    make();
+    test_elf_add_symbols(&elf);
+    test_elf_narrow(&elf);
+    ((Elf32_Ehdr *)(void *)&elf)->e_shoff = UINT32_MAX;
+    expect_refusal("section header table");
+    make();
+    test_elf_narrow(&elf);
+    ((Elf32_Ehdr *)(void *)&elf)->e_phentsize = sizeof(Elf64_Phdr);
+    expect_refusal("program headers of 56 bytes instead of 32");
+    make();
+    test_elf_narrow(&elf);
+    ((Elf32_Phdr *)(void *)elf.segments)->p_filesz = UINT32_MAX;
+    expect_refusal("lies outside the file");
 }
 
 Test(image, symbols_name_code_and_offset)

@@ -134,6 +134,69 @@ void test_elf_add_symbols(struct test_elf *elf)
     elf->header.e_shstrndx = SEC_NAMES;
 }
 
+static void narrow_segments(struct test_elf *elf)
+{
+    Elf32_Phdr narrow[NR_SEGMENTS];
+
+    for (unsigned i = 0; i < NR_SEGMENTS; i++) {
+        const Elf64_Phdr *from = &elf->segments[i];
+
+        narrow[i] = (Elf32_Phdr){
+            .p_type = from->p_type,
+            .p_offset = (Elf32_Off)from->p_offset,
+            .p_vaddr = (Elf32_Addr)from->p_vaddr,
+            .p_paddr = (Elf32_Addr)from->p_paddr,
+            .p_filesz = (Elf32_Word)from->p_filesz,
+            .p_memsz = (Elf32_Word)from->p_memsz,
+            .p_flags = from->p_flags,
+        };
+    }
+    memcpy(elf->segments, narrow, sizeof narrow);
+}
+
+static void narrow_sections(struct test_elf *elf)
+{
+    Elf32_Shdr narrow[NR_SECTIONS];
+
+    for (unsigned i = 0; i < NR_SECTIONS; i++) {
+        const Elf64_Shdr *from = &elf->sections[i];
+
+        narrow[i] = (Elf32_Shdr){
+            .sh_name = from->sh_name,
+            .sh_type = from->sh_type,
+            .sh_offset = (Elf32_Off)from->sh_offset,
+            .sh_size = (Elf32_Word)from->sh_size,
+            .sh_link = from->sh_link,
+            .sh_entsize = (Elf32_Word)from->sh_entsize,
+        };
+    }
+    memcpy(elf->sections, narrow, sizeof narrow);
+}
+
+void test_elf_narrow(struct test_elf *elf)
+{
+    const Elf64_Ehdr *from = &elf->header;
+    const Elf32_Ehdr narrow = {
+        .e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+        .e_type = from->e_type,
+        .e_machine = EM_386,
+        .e_version = from->e_version,
+        .e_entry = (Elf32_Addr)from->e_entry,
+        .e_phoff = (Elf32_Off)from->e_phoff,
+        .e_shoff = (Elf32_Off)from->e_shoff,
+        .e_ehsize = sizeof(Elf32_Ehdr),
+        .e_phentsize = sizeof(Elf32_Phdr),
+        .e_phnum = from->e_phnum,
+        .e_shentsize = sizeof(Elf32_Shdr),
+        .e_shnum = from->e_shnum,
+        .e_shstrndx = from->e_shstrndx,
+    };
+
+    narrow_segments(elf);
+    narrow_sections(elf);
+    memcpy(&elf->header, &narrow, sizeof narrow);
+}
+
 const char *test_elf_write(const struct test_elf *elf, size_t size)
 {
     static char path[64];

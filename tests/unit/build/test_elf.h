@@ -42,6 +42,9 @@ void test_elf_add_number(struct test_elf *elf, uint32_t type, uint64_t value);
 /* Give it section headers, and the symbols start, loop and tail. */
 void test_elf_add_symbols(struct test_elf *elf);
 
+/* Turn its headers, made so far, into those of a 32-bit file for i386. */
+void test_elf_narrow(struct test_elf *elf);
+
 /*
  * The first (size) bytes of the file as a path that can be opened until the
  * test ends.
