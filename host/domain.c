@@ -251,19 +251,19 @@ static int connect_services(struct domain *dom)
     return rc;
 }
 
-/*
- * The kernel and what it gets beside itself. A crash report will look for names
- * in the kernel's file, still in the sandbox.
- */
+/* The kernel and what it gets beside itself. */
 static int open_image(struct domain *dom)
 {
     int rc = image_open(dom->config->image, &dom->image);
 
-    if (rc == 0)
+    return rc ? rc : module_open(&dom->initrd, dom->config->initrd);
+}
+
+/* A crash report will look for names in the kernel's file, in the sandbox. */
+static void keep_names(struct domain *dom)
+{
+    if (image_keep_symbols(dom->image))
         sandbox_allow_arg(&dom->sandbox, SYS_pread64, dom->image->fd);
-    if (rc == 0)
-        rc = module_open(&dom->initrd, dom->config->initrd);
-    return rc;
 }
 
 /*
@@ -317,6 +317,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
         rc = ports_create(dom);
     if (rc == 0)
         rc = dom->abi == ABI_PVH ? pvh_build(dom) : pv_build(dom);
+    if (rc == 0)
+        keep_names(dom);
     if (rc == 0)
         rc = start_vcpus(dom);
     if (rc == 0)

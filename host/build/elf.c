@@ -54,23 +54,13 @@ int elf_read_part(const struct image *image, const char *what, uint64_t offset,
     return 0;
 }
 
-/* Is it something else that people try, and know by another name? */
-static int check_container(const struct image *image, const uint8_t *start,
-                           size_t size)
+static int check_magic(const struct image *image,
+                       const struct file_start *start)
 {
-    static const uint8_t gzip[] = {0x1f, 0x8b};
-    const size_t bzimage_magic = 0x202;
-
-    if (size >= sizeof gzip && !memcmp(start, gzip, sizeof gzip))
-        return image_refuse(image, "this is a gzip file: unpack it first "
-                                   "(gunzip < it > image)");
-    if (size >= bzimage_magic + 4 && !memcmp(start + bzimage_magic, "HdrS", 4))
-        return image_refuse(image, "this is a compressed Linux kernel "
-                                   "(bzImage): unpack its vmlinux first");
-    if (size < SELFMAG || memcmp(start, ELFMAG, SELFMAG) != 0)
+    if (start->size < SELFMAG || memcmp(start->bytes, ELFMAG, SELFMAG) != 0)
         return image_refuse(image, "this is not an ELF file: give a 64-bit "
                                    "kernel image with Xen notes");
-    if (size < sizeof(Elf64_Ehdr))
+    if (start->size < sizeof(Elf64_Ehdr))
         return image_refuse(image, "the file ends inside the ELF header: it "
                                    "is truncated, build or copy it again");
     return 0;
@@ -151,26 +141,22 @@ static int check_tables(const struct image *image, const struct elf *elf)
     return 0;
 }
 
-static int read_header(const struct image *image, struct elf *elf)
+static int read_header(const struct image *image,
+                       const struct file_start *start, struct elf *elf)
 {
-    uint8_t start[0x202 + 4];
-    size_t size = image->size < sizeof start ? image->size : sizeof start;
-    int rc;
+    int rc = check_magic(image, start);
 
-    rc = image_read(image, 0, start, size);
-    if (!rc)
-        rc = check_container(image, start, size);
     if (rc)
         return rc;
-    rc = check_class(image, start);
+    rc = check_class(image, start->bytes);
     if (rc)
         return rc;
-    memcpy(&elf->header, start, sizeof elf->header);
-    elf->is_32bit = start[EI_CLASS] == ELFCLASS32;
+    memcpy(&elf->header, start->bytes, sizeof elf->header);
+    elf->is_32bit = start->bytes[EI_CLASS] == ELFCLASS32;
     if (elf->is_32bit) {
         Elf32_Ehdr narrow;
 
-        memcpy(&narrow, start, sizeof narrow);
+        memcpy(&narrow, start->bytes, sizeof narrow);
         elf->header = elf32_header(&narrow);
     }
     rc = check_identity(image, elf);
@@ -242,12 +228,13 @@ static int read_sections(const struct image *image, struct elf *elf)
     return rc;
 }
 
-int elf_open(struct image *image, struct elf *elf)
+int elf_open(struct image *image, const struct file_start *start,
+             struct elf *elf)
 {
     int rc;
 
     *elf = (struct elf){0};
-    rc = read_header(image, elf);
+    rc = read_header(image, start, elf);
     if (!rc)
         rc = read_segments(image, elf);
     if (!rc)

@@ -38,8 +38,20 @@ int image_refuse(const struct image *image, const char *format, ...)
 int elf_read_part(const struct image *image, const char *what, uint64_t offset,
                   uint64_t size, void **bytes);
 
-/* Read and check the headers of image->fd: 0, or -errno with a sentence. */
-int elf_open(struct image *image, struct elf *elf);
+/* As many bytes of a file as tell what kind it is. */
+#define FILE_START_SIZE 0x290 /* to the end of a bzImage's boot header */
+
+struct file_start {
+    size_t size; /* less than the whole where the file is so short */
+    uint8_t bytes[FILE_START_SIZE];
+};
+
+/*
+ * Read and check the headers of (image), which begins with (start): 0, or
+ * -errno with a sentence.
+ */
+int elf_open(struct image *image, const struct file_start *start,
+             struct elf *elf);
 void elf_close(struct elf *elf);
 
 /* Fill image->segments: 0, or -ENOEXEC with a sentence. */

@@ -10,6 +10,7 @@
 #include "host/build/elf.h"
 #include "host/build/file.h"
 #include "host/build/notes.h"
+#include "host/build/unwrap.h"
 #include "host/log.h"
 #include "host/memory.h"
 #include "host/pvh/physmap.h"
@@ -27,7 +28,11 @@ int image_refuse(const struct image *image, const char *format, ...)
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    log_error("%s: %s", image->path, sentence);
+    if (image->wrapper.compression)
+        log_error("%s (unpacked by %s): %s", image->path,
+                  image->wrapper.compression, sentence);
+    else
+        log_error("%s: %s", image->path, sentence);
     return -ENOEXEC;
 }
 
@@ -306,6 +311,28 @@ static void judge(struct image *image)
     image->offers_pvh = pvh_is_acceptable(image);
 }
 
+static int read_start(const struct image *image, struct file_start *start)
+{
+    start->size =
+        image->size < sizeof start->bytes ? image->size : sizeof start->bytes;
+    return image_read(image, 0, start->bytes, start->size);
+}
+
+/* Open the ELF file: the one given, or the one packed in it. */
+static int open_elf(struct image *image, struct elf *elf)
+{
+    struct file_start start;
+    int rc;
+
+    rc = read_start(image, &start);
+    if (!rc && unwrap_wanted(start.bytes, start.size)) {
+        rc = unwrap(image, start.bytes, start.size);
+        if (!rc)
+            rc = read_start(image, &start);
+    }
+    return rc ? rc : elf_open(image, &start, elf);
+}
+
 static int read_image(struct image *image)
 {
     struct elf elf;
@@ -313,7 +340,7 @@ static int read_image(struct image *image)
 
     rc = file_open(image->path, "the image", &image->fd, &image->size);
     if (!rc)
-        rc = elf_open(image, &elf);
+        rc = open_elf(image, &elf);
     if (rc)
         return rc;
 
@@ -348,6 +375,15 @@ int image_open(const char *path, struct image **out)
     }
     *out = image;
     return 0;
+}
+
+bool image_keep_symbols(struct image *image)
+{
+    if (image->nr_symbols == 0 && image->fd >= 0) {
+        close(image->fd);
+        image->fd = -1;
+    }
+    return image->fd >= 0;
 }
 
 void image_close(struct image *image)

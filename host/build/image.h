@@ -1,7 +1,8 @@
 /*
  * host/build/image.h: a kernel image file, judged: its ELF headers, its Xen
  * notes, and which doors into it they offer. Every offset and size in the file
- * is checked against the file before it is used.
+ * is checked against the file before it is used. What is packed, as a bzImage
+ * or by gzip, is unpacked first.
  *
  * The file is read, never mapped: others may cut or rewrite it while we look.
  * What was judged is a private copy, and what has gone missing since is an
@@ -37,9 +38,18 @@ struct image_notes {
     char features[256], pae_mode[16], bsd_symtab[16];
 };
 
+/* What the kernel was unpacked from, if it was. */
+struct image_wrapper {
+    const char *compression; /* NULL: from nothing */
+    unsigned boot_protocol;  /* of a bzImage, 0x020f is 2.15; 0: no bzImage */
+    char version[80];        /* of the kernel, as the bzImage says */
+    uint64_t packed_size;    /* bytes */
+};
+
 struct image {
     const char *path;
-    int fd; /* stays open for image_symbol */
+    struct image_wrapper wrapper;
+    int fd; /* of the ELF file; -1 when closed */
     uint64_t size;
 
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
@@ -76,6 +86,13 @@ void image_close(struct image *image);
  */
 int image_read(const struct image *image, uint64_t offset, void *to,
                uint64_t len);
+
+/*
+ * Nothing but image_symbol() will be asked from now on: without symbols the
+ * file is closed, and the memory given back that it was unpacked to. Returns
+ * whether image->fd is still open.
+ */
+bool image_keep_symbols(struct image *image);
 
 /*
  * The function that (va) lies in and the offset into it: 0, or -ENOENT. Reads

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "host/build/decompress/decompress.h"
 #include "host/cli/cli.h"
 #include "host/cli/json.h"
 #include "host/engine/engine.h"
@@ -142,6 +143,23 @@ static bool check_kvm(char found[FOUND_SIZE])
     return say_result(found, !access("/dev/kvm", R_OK | W_OK));
 }
 
+/* Which formats were built in: none of them is needed to build us. */
+static bool check_packed(char found[FOUND_SIZE])
+{
+    size_t len = 0;
+    bool all = true;
+
+    say(found, "none");
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        if (compressions[i].unpack)
+            len += (size_t)snprintf(found + len, FOUND_SIZE - len, "%s%s",
+                                    len ? " " : "", compressions[i].name);
+        else
+            all = false;
+    }
+    return all;
+}
+
 static const struct check {
     const char *name;
     check_fn run;
@@ -164,6 +182,8 @@ static const struct check {
     {"/dev/kvm", check_kvm, "the engine kvm",
      "virtualization turned on in the firmware, its module loaded, and "
      "membership of the group kvm"},
+    {"unpacking", check_packed, "Linux kernels as they are installed",
+     "a paravane built with zlib, liblzma, liblz4, libzstd, libbz2, liblzo2"},
 };
 
 #define NR_CHECKS (sizeof checks / sizeof *checks)

@@ -14,9 +14,9 @@
 static const char help[] =
     "usage: paravane inspect [--json] IMAGE\n"
     "\n"
-    "Prints what IMAGE says about itself: its segments, its Xen notes, its\n"
-    "entry points by ABI (PV, PVH), and which engines can run it here or why\n"
-    "not.\n"
+    "Prints what IMAGE says about itself: what it was unpacked from, its\n"
+    "segments, its Xen notes, its entry points by ABI (PV, PVH), and which\n"
+    "engines can run it here or why not.\n"
     "\n"
     "  --json      as one JSON object\n"
     "  -h, --help  this text\n";
@@ -138,8 +138,28 @@ static void print_engines(const struct image *image)
     }
 }
 
+static void print_wrapper(const struct image *image)
+{
+    const struct image_wrapper *w = &image->wrapper;
+
+    if (!w->compression)
+        return;
+    printf("%s: ", image->path);
+    if (w->boot_protocol)
+        printf("Linux bzImage, boot protocol %u.%02u, ", w->boot_protocol >> 8,
+               w->boot_protocol & 0xff);
+    printf("%s, %lu bytes unpack to %lu\n", w->compression, w->packed_size,
+           image->size);
+    if (*w->version) {
+        fputs("version ", stdout);
+        print_text(w->version);
+        putchar('\n');
+    }
+}
+
 static void print_image(const struct image *image)
 {
+    print_wrapper(image);
     printf("%s: %s, entry 0x%lx, %s\n", image->path,
            image->is_32bit ? "32-bit ELF for i386" : "64-bit ELF for x86-64",
            image->elf_entry,
@@ -212,10 +232,29 @@ static void json_engines(const struct image *image)
     json_close('}');
 }
 
+static void json_wrapper(const struct image *image)
+{
+    const struct image_wrapper *w = &image->wrapper;
+
+    if (!w->compression)
+        return;
+    json_open("unpacked", '{');
+    json_string("container", w->boot_protocol ? "bzImage" : "gzip file");
+    if (w->boot_protocol)
+        json_number("boot_protocol", w->boot_protocol);
+    if (*w->version)
+        json_string("version", w->version);
+    json_string("compression", w->compression);
+    json_number("packed_size", w->packed_size);
+    json_number("size", image->size);
+    json_close('}');
+}
+
 static void json_image(const struct image *image)
 {
     json_open(NULL, '{');
     json_string("image", image->path);
+    json_wrapper(image);
     json_number("elf_class", image->is_32bit ? 32 : 64);
     json_number("elf_entry", image->elf_entry);
     json_number("symbols", image->nr_symbols);

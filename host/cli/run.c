@@ -15,8 +15,8 @@
 static const char help[] =
     "usage: paravane run [OPTIONS] IMAGE [-- ARGS...]\n"
     "\n"
-    "Runs the kernel IMAGE, an ELF file with Xen notes, as a PV or PVH "
-    "domain.\n"
+    "Runs the kernel IMAGE, an ELF file with Xen notes, or a Linux bzImage or\n"
+    "gzip file with such in it, as a PV or PVH domain.\n"
     "Its console is stdin and stdout; ARGS become its command line.\n"
     "\n"
     "  --engine NAME    how guest code runs: process, kvm, or auto (the best\n"

@@ -73,7 +73,7 @@ def other_files_are_refused_by_name():
     for content, said in ((b"", "empty"), (b"#!/bin/sh\nexit 0\n", "not an ELF"),
                           (b"\x7fELF", "truncated"),
                           (b"\0" * 65536, "not an ELF"),
-                          (gzip.compress(b"kernel"), "gzip")):
+                          (gzip.compress(b"kernel"), "unpacked by gzip")):
         image = good()
         image.bytes = bytearray(content)
         image_refused(image, said)

@@ -98,11 +98,8 @@ Test(image, what_is_no_elf_file_is_refused)
 {
     memcpy(&elf, "#!/bin/sh\n", 10);
     expect_refusal("not an ELF file");
-    memcpy(&elf, "\x1f\x8b", 2);
-    expect_refusal("gunzip");
     memset(&elf, 0, sizeof elf);
-    memcpy((char *)&elf + 0x202, "HdrS", 4);
-    expect_refusal("bzImage");
+    expect_refusal("not an ELF file");
 }
 
 Test(image, other_classes_machines_and_types_are_refused)
