@@ -160,12 +160,19 @@ static void step_failed(struct block_request *req, int error)
     finish(req, status);
 }
 
+/* Nobody here cancels: the kernel does, when signals kept it from starting the
+ * thread for a request that has to wait. */
+static bool was_given_up(int res)
+{
+    return res == -EINTR || res == -EAGAIN || res == -ECANCELED;
+}
+
 /* The lowest step ended with (res): 0 to go on, 1 to repeat it, -errno. */
 static int step_result(struct block_request *req, int res)
 {
     struct blockdev *dev = req->dev;
 
-    if (res == -EINTR || res == -EAGAIN)
+    if (was_given_up(res))
         return ++req->tries < MAX_TRIES ? 1 : res;
     if (res < 0)
         return res;
