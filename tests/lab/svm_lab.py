@@ -172,13 +172,14 @@ class Lab:
         self._ask(command, seconds, "-")
         return self._answer(seconds)
 
-    def run(self, *options, image, args=(), seconds=60):
-        """guest.run() in there; (image) and files in (options) by their names
-        there."""
+    def run(self, *options, image, args=(), stdin="/dev/null", seconds=60):
+        """guest.run() in there; (image), files in (options) and (stdin) are
+        files there."""
         line = ["paravane", "run", *options, image]
         if args:
             line += ["--", *args]
-        result = self.shell(line, seconds)
+        result = self.shell(f"{shlex.join(line)} <{shlex.quote(stdin)}",
+                            seconds)
         assert result.status != KILLED, f"it hangs for {seconds} s: {result}"
         return result
 

@@ -1,23 +1,35 @@
 #!/usr/bin/env python3
 """Every image keeps its promises in a VM on AMD's SVM with nested paging, as
 PV and as PVH: what is expected is the same as everywhere
-(tests/harness/expect.py)."""
+(tests/harness/expect.py, disk_cases.py). So do those who give the CPU nonsense
+to load (tests/system/kvm.py, pvh.py), for here it is the CPU that loads it."""
+import functools
+import json
 import os
 import re
+import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import svm_lab  # noqa: E402, puts the harness on the path
+import disk_cases  # noqa: E402
 import expect  # noqa: E402
+import guest  # noqa: E402
+import kvm  # noqa: E402
+import pvh  # noqa: E402
 import tap  # noqa: E402
 
 PLACE = "kvm in the SVM lab"
 SECONDS = 60  # for one image
 EXITS = re.compile(r"the guest left the VM (\d+) times")
+ABIS = ("pv", "pvh")
+OWN_IMAGES = ("nonsense", "pvh_small")  # no cells of the matrix
 
 
 class Shared:
-    """One machine for all cells, or why there is none."""
+    """One machine for all, or why there is none."""
 
     def __init__(self):
         self.machine = self.trouble = None
@@ -26,10 +38,8 @@ class Shared:
         if self.trouble:
             raise self.trouble
         if not self.machine:
-            files = {f"{name}.elf": expect.path(name)
-                     for name in expect.IMAGES}
             try:
-                self.machine = svm_lab.Lab(files).__enter__()
+                self.machine = svm_lab.Lab(files()).__enter__()
             except Exception as trouble:
                 self.trouble = trouble
                 raise
@@ -43,20 +53,114 @@ class Shared:
 lab = Shared()
 
 
-def cell(name):
+def files():
+    names = {*expect.IMAGES, *OWN_IMAGES,
+             *(case.image for case in disk_cases.CASES)}
+    found = {f"{name}.elf": expect.path(name) for name in names}
+    for number, case in enumerate(disk_cases.CASES):
+        found[f"{number}.keys"] = case.keys.encode()
+        for disk in case.disks:
+            found[f"{number}.{disk.vdev}"] = disk.content
+    return found
+
+
+@functools.cache
+def abis(name):
+    """What paravane inspect says of each that the image may offer."""
+    done = subprocess.run([guest.PARAVANE, "inspect", "--json",
+                           expect.path(name)], capture_output=True, check=True)
+    return json.loads(done.stdout)["abis"]
+
+
+def run(name, abi, *options, **more):
+    """On the kvm engine there, with the exits as a remark."""
+    offered = abis(name)[abi.upper()]
+    if not offered["offered"]:
+        raise tap.Skip(offered["why_not"])
+    result = lab().run("-v", "--engine", "kvm", "--abi", abi, *options,
+                       image=f"{name}.elf", seconds=SECONDS, **more)
+    exits = EXITS.search(result.report)
+    if exits:
+        print(f"# {name} as {abi} left the VM {exits.group(1)} times")
+    assert "please report" not in result.report, result
+    return result
+
+
+def image(name, abi):
     def test():
-        result = lab().run("-v", "--engine", "kvm", image=f"{name}.elf",
-                           seconds=SECONDS)
+        result = run(name, abi)
         expect.check(name, result)
-        exits = EXITS.search(result.report).group(1)
-        print(f"# {name} left the VM {exits} times")
-    test.__name__ = expect.point(name, "pv", PLACE)
+        if name in expect.CRASHES:
+            for part in ("the guest crashed", "page of rip: ", "backtrace:"):
+                assert part in result.report, result
+    test.__name__ = expect.point(name, abi, PLACE)
     return test
+
+
+def disks(number, case, abi):
+    def test():
+        options, after = [], {}
+        for disk in case.disks:
+            lab().shell(f"cp {number}.{disk.vdev} {disk.vdev}")
+            options += ["--disk", f"{disk.vdev},raw,{disk.vdev},{disk.access}"]
+        result = run(case.image, abi, *options, args=case.args,
+                     stdin=f"{number}.keys")
+        for disk in case.disks:
+            after[disk.vdev] = lab().shell(["cat", disk.vdev]).bytes
+        case.check(result, after)
+    test.__name__ = expect.point(case.image, abi, PLACE, case.more)
+    return test
+
+
+def nonsense(image_name, abi, what, status, said):
+    def test():
+        result = run(image_name, abi, args=[what])
+        assert result.status == status, result
+        assert said in result.console + result.report, result
+    test.__name__ = f"{image_name} as {abi}, {what}"
+    return test
+
+
+def the_abi_of_PVH_as_a_stranger_finds_it():
+    result = run("pvh_small", "pvh")
+    assert result.status == 0, result
+    assert result.console.endswith("verdict: success\n"), result
+    assert "FAIL" not in result.console, result
+
+
+def the_process_engine_runs_there_too():
+    result = lab().run("--engine", "process", image="hello.elf")
+    expect.check("hello", result)
+
+
+def the_doctor_finds_hardware():
+    result = lab().shell(["paravane", "doctor", "--json"])
+    assert result.status == 0, result
+    found = json.loads(result.console)
+    assert all(e["usable"] for e in found["engines"].values()), result
+    kind = found["kvm"]
+    assert kind["kind"].startswith("hardware"), result
+    assert not kind["ring0_emulated"] and not kind["shadow_paging"], result
+    assert kind["slot_256"] and kind["host_is_guest"], result
+
+
+def tests():
+    yield from (image(name, abi) for name in expect.IMAGES for abi in ABIS)
+    yield from (disks(number, case, abi)
+                for number, case in enumerate(disk_cases.CASES)
+                for abi in ABIS)
+    yield from (nonsense("nonsense", "pv", what, *expected)
+                for what, expected in kvm.NONSENSE.items())
+    yield the_abi_of_PVH_as_a_stranger_finds_it
+    yield from (nonsense("pvh_small", "pvh", what, *expected)
+                for what, expected in pvh.MISBEHAVES.items())
+    yield the_process_engine_runs_there_too
+    yield the_doctor_finds_hardware
 
 
 if __name__ == "__main__":
     try:
-        status = tap.main([cell(name) for name in expect.IMAGES])
+        status = tap.main(list(tests()))
     finally:
         lab.end()
     sys.exit(status)
