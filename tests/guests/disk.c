@@ -16,18 +16,11 @@
 
 #include <pvdrivers/block.h>
 
+#include "sum.h"
+
 #define MAX_SECTORS 2048
 
 static uint8_t *buffer;
-
-static uint32_t sum(uint32_t nr_sectors)
-{
-    uint32_t total = 1;
-
-    for (size_t i = 0; i < (size_t)nr_sectors * BLOCK_SECTOR; i++)
-        total = total * 31 + buffer[i];
-    return total;
-}
 
 static int serve(struct block *disk, const char *line)
 {
@@ -44,7 +37,7 @@ static int serve(struct block *disk, const char *line)
 
         memset(buffer, 0xee, (size_t)nr * BLOCK_SECTOR);
         rc = block_read(disk, sector, buffer, nr);
-        printf("sum %" PRIu32 " ", sum(nr));
+        printf("sum %" PRIu32 " ", sum(1, buffer, (size_t)nr * BLOCK_SECTOR));
         return rc;
     }
     if (strcmp(word, "write") == 0) {

@@ -1,0 +1,17 @@
+/*
+ * pvguest/module.h: what the toolstack loaded beside the image: ramdisk= of xl,
+ * --initrd of paravane.
+ */
+#ifndef PVGUEST_MODULE_H
+#define PVGUEST_MODULE_H
+
+#include <stddef.h>
+
+/*
+ * Where it lies, in RAM that nobody else is given, and how long it is; NULL
+ * when there is none. Toolstacks count whole pages, so that bytes of 0 may
+ * follow what the file held. As PV only.
+ */
+const void *guest_module(size_t *len);
+
+#endif
