@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_MAX_DISKS 16
-#define CONFIG_NAME_MAX  64
+#define CONFIG_MAX_DISKS    16
+#define CONFIG_MAX_NETS     8
+#define CONFIG_MAX_FORWARDS 16
+#define CONFIG_NAME_MAX     64
 
 /* One --disk, in xl's syntax. */
 struct disk_config {
@@ -31,11 +33,43 @@ enum abi {
     ABI_AUTO, /* not decided yet */
 };
 
+enum net_kind {
+    NET_USER,    /* passt */
+    NET_TAP,     /* a tap device of the host */
+    NET_CONNECT, /* a stream socket somebody listens on */
+    NET_LISTEN,  /* a stream socket somebody will connect to */
+};
+
+/* A port of the host that leads to one of the guest; with NET_USER. */
+struct net_forward {
+    bool udp;
+    char address[46]; /* of the host; empty: all */
+    uint16_t host_port, guest_port;
+};
+
+/* One --net, in xl's syntax for a vif. */
+struct net_config {
+    enum net_kind kind;
+    bool has_mac;
+    uint8_t mac[6];
+    char vifname[16]; /* of the tap device; empty: the kernel finds one */
+    char bridge[16];  /* empty: none */
+    char *socket;     /* path */
+    char ip[64];      /* told to the guest's tools; empty: nothing */
+    unsigned mtu;     /* bytes; 0: 1500, and a tap device as it is */
+    /* What the guest may send: so many bytes in so many us; 0: all. */
+    uint64_t rate_bytes;
+    uint32_t rate_us;
+    struct net_forward forwards[CONFIG_MAX_FORWARDS];
+    unsigned nr_forwards;
+};
+
 enum trace_what {
     TRACE_HYPERCALL = 1 << 0,
     TRACE_EVENT = 1 << 1,
     TRACE_XENSTORE = 1 << 2,
     TRACE_BLOCK = 1 << 3,
+    TRACE_NET = 1 << 4,
 };
 
 struct domain_config {
@@ -49,6 +83,8 @@ struct domain_config {
     unsigned nr_vcpus;
     struct disk_config disks[CONFIG_MAX_DISKS];
     unsigned nr_disks;
+    struct net_config nets[CONFIG_MAX_NETS];
+    unsigned nr_nets;
     unsigned trace; /* enum trace_what */
     bool verbose;
     bool scatter; /* --scatter-p2m: the test option */
@@ -60,6 +96,19 @@ struct domain_config {
  */
 int disk_config_parse(const char *spec, struct disk_config *disk);
 void disk_config_destroy(struct disk_config *disk);
+
+/*
+ * Parse xl's vif SPEC: 0, or -EINVAL or -ENOMEM with a sentence logged. The
+ * caller destroys what was parsed.
+ */
+int net_config_parse(const char *spec, struct net_config *net);
+void net_config_destroy(struct net_config *net);
+
+/*
+ * The address of network device (index) of the domain called (name): always
+ * the same, from Xen's range 00:16:3e.
+ */
+void net_stable_mac(const char *name, unsigned index, uint8_t mac[6]);
 
 /* "xvda" -> 51712. 0 or -EINVAL. */
 int vdev_parse(const char *vdev, uint32_t *virtual_device);

@@ -17,6 +17,7 @@
 
 #include "host/backend/block.h"
 #include "host/backend/console.h"
+#include "host/backend/net.h"
 #include "host/build/image.h"
 #include "host/build/pv.h"
 #include "host/build/pvh.h"
@@ -326,6 +327,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     if (rc == 0)
         rc = block_create_all(dom);
     if (rc == 0)
+        rc = net_create_all(dom);
+    if (rc == 0)
         rc = engine.ops->create(dom);
     if (rc)
         domain_destroy(dom);
@@ -356,6 +359,7 @@ void domain_destroy(struct domain *dom)
         dom->engine->ops->destroy(dom);
     if (dom->engine)
         *dom->engine = (struct engine){0};
+    net_destroy_all(dom);
     block_destroy_all(dom);
     console_destroy(dom);
     store_destroy(dom->store);

@@ -34,6 +34,7 @@ struct image;
 struct store;
 struct console;
 struct blockdev;
+struct netdev;
 struct block_io;
 
 enum domain_end {
@@ -86,6 +87,8 @@ struct domain {
     struct blockdev *disks[CONFIG_MAX_DISKS];
     unsigned nr_disks;
     struct block_io *block_io; /* NULL without disks */
+    struct netdev *nets[CONFIG_MAX_NETS];
+    unsigned nr_nets;
     struct engine *engine;
 
     enum domain_end end; /* DOMAIN_RUNS while it lives */

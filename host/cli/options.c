@@ -96,13 +96,26 @@ static int add_disk(struct parser *p, const char *value)
     return STATUS_OK;
 }
 
-static int refuse_net(struct parser *p, const char *value)
+static int add_net(struct parser *p, const char *value)
 {
-    (void)p;
-    return cli_bad_usage(COMMAND,
-                         "'--net %s': there is no network yet, it comes with a "
-                         "later version",
-                         value);
+    struct domain_config *config = p->config;
+    struct net_config *net = &config->nets[config->nr_nets];
+
+    if (config->nr_nets == CONFIG_MAX_NETS)
+        return cli_bad_usage(COMMAND,
+                             "a guest can have %d network devices, not more",
+                             CONFIG_MAX_NETS);
+    if (net_config_parse(value, net))
+        return STATUS_BAD_USAGE;
+    config->nr_nets++;
+    for (unsigned i = 0; net->has_mac && i + 1 < config->nr_nets; i++)
+        if (config->nets[i].has_mac &&
+            !memcmp(config->nets[i].mac, net->mac, sizeof net->mac))
+            return cli_bad_usage(COMMAND,
+                                 "two network devices have the same MAC "
+                                 "address in '%s': give each its own",
+                                 value);
+    return STATUS_OK;
 }
 
 static int set_name(struct parser *p, const char *value)
@@ -126,7 +139,9 @@ static const struct {
     {"event", TRACE_EVENT},
     {"xenstore", TRACE_XENSTORE},
     {"block", TRACE_BLOCK},
-    {"all", TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE | TRACE_BLOCK},
+    {"net", TRACE_NET},
+    {"all",
+     TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE | TRACE_BLOCK | TRACE_NET},
 };
 
 static unsigned find_trace(const char *name, size_t len)
@@ -149,7 +164,7 @@ static int set_trace(struct parser *p, const char *value)
         if (!bits)
             return cli_bad_usage(COMMAND,
                                  "'%.*s' cannot be traced: use hypercall, "
-                                 "event, xenstore, block or all",
+                                 "event, xenstore, block, net or all",
                                  (int)len, rest);
         p->config->trace |= bits;
         rest += len;
@@ -222,9 +237,8 @@ static const struct option long_options[] = {
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
-    set_engine, set_memory,  set_vcpus,   add_disk, refuse_net, set_name,
-    set_trace,  set_verbose, set_scatter, set_help, set_initrd,
-    set_abi,
+    set_engine, set_memory,  set_vcpus,   add_disk, add_net,    set_name,
+    set_trace,  set_verbose, set_scatter, set_help, set_initrd, set_abi,
 };
 
 static int set_option(struct parser *p, int result, char **argv)
@@ -319,4 +333,7 @@ void options_destroy(struct domain_config *config)
     for (unsigned i = 0; i < config->nr_disks; i++)
         disk_config_destroy(&config->disks[i]);
     config->nr_disks = 0;
+    for (unsigned i = 0; i < config->nr_nets; i++)
+        net_config_destroy(&config->nets[i]);
+    config->nr_nets = 0;
 }

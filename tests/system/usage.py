@@ -105,7 +105,7 @@ def other_silly_values_are_refused():
             "--vcpus": ("", "0", "-1", "one", "1x", "99999999999999999999"),
             "--name": ("", "a/b", "n" * 64),
             "--trace": ("", "hypercall,", ",", "everything", "hypercall;event"),
-            "--net": ("", "user")}.items():
+            "--net": ("", "tap0", "user,mac=x", "mtu=9000")}.items():
         for value in values:
             misused("run", option, value, HELLO)
     misused("run", "--initrd", "", HELLO, says=["--initrd"])

@@ -299,7 +299,7 @@ static void expect_no_connection(const char *key, const char *value)
 Test(block_hostile, cannot_connect_with_wrong_keys)
 {
     fake_disconnect();
-    expect_no_connection("event-channel", "8");
+    expect_no_connection("event-channel", "88");
     expect_no_connection("event-channel", "x");
     expect_no_connection("event-channel", NULL);
     fake_front_key("event-channel", "7");

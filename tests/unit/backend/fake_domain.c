@@ -22,7 +22,7 @@ unsigned fake_failures;
 bool fake_is_open;
 struct xenbus_device *fake_bus;
 
-static struct port port;
+static struct port ports[FAKE_NR_PORTS]; /* FAKE_PORT and those behind */
 
 static struct key {
     char name[64], value[256];
@@ -40,6 +40,7 @@ void fake_domain_create(bool scatter)
 
     memset(&fake_dom, 0, sizeof fake_dom);
     memset(pins, 0, sizeof pins);
+    memset(ports, 0, sizeof ports);
     nr_front_keys = nr_back_keys = fake_raised = fake_failures = 0;
     fake_bound = fake_is_open = false;
     fake_dom.id = DOMAIN_ID;
@@ -95,25 +96,44 @@ void fake_sleep(void)
 
 /* host/port.h */
 
+static struct port *find_port(evtchn_port_t number)
+{
+    return number - FAKE_PORT < FAKE_NR_PORTS ? &ports[number - FAKE_PORT]
+                                              : NULL;
+}
+
+static void count_bound(void)
+{
+    fake_bound = false;
+    for (unsigned i = 0; i < FAKE_NR_PORTS; i++)
+        fake_bound |= ports[i].state == PORT_BACKEND;
+}
+
 int port_bind_backend(struct domain *dom, evtchn_port_t number, uint16_t remote,
                       port_fn notify, port_fn closed, void *context)
 {
+    struct port *port = find_port(number);
+
     assert(dom == &fake_dom);
     assert(remote == BACKEND_ID);
-    if (number != FAKE_PORT || fake_bound)
+    if (!port || port->state == PORT_BACKEND)
         return -EINVAL;
-    port.notify = notify;
-    port.closed = closed;
-    port.context = context;
-    fake_bound = true;
+    *port = (struct port){.state = PORT_BACKEND,
+                          .notify = notify,
+                          .closed = closed,
+                          .context = context};
+    count_bound();
     return 0;
 }
 
 void port_unbind_backend(struct domain *dom, evtchn_port_t number)
 {
+    struct port *port = find_port(number);
+
     assert(dom == &fake_dom);
-    if (number == FAKE_PORT)
-        fake_bound = false;
+    if (port)
+        port->state = PORT_FREE;
+    count_bound();
 }
 
 void port_raise(struct domain *dom, evtchn_port_t number)
@@ -121,21 +141,29 @@ void port_raise(struct domain *dom, evtchn_port_t number)
     assert(dom == &fake_dom);
     if (!number) /* as the real one: no such port is no harm */
         return;
-    assert(number == FAKE_PORT && fake_bound);
+    assert(find_port(number) && find_port(number)->state == PORT_BACKEND);
     fake_raised++;
+}
+
+void fake_notify_port(evtchn_port_t number)
+{
+    struct port *port = find_port(number);
+
+    if (port->state == PORT_BACKEND)
+        port->notify(port->context);
 }
 
 void fake_notify(void)
 {
-    if (fake_bound)
-        port.notify(port.context);
+    fake_notify_port(FAKE_PORT);
 }
 
 void fake_close_port(void)
 {
-    fake_bound = false;
-    if (port.closed)
-        port.closed(port.context);
+    ports[0].state = PORT_FREE;
+    count_bound();
+    if (ports[0].closed)
+        ports[0].closed(ports[0].context);
 }
 
 /* host/domain.h, host/sandbox.h */
@@ -148,7 +176,13 @@ void domain_end(struct domain *dom, enum domain_end end)
 
 void sandbox_allow_arg(struct sandbox *sandbox, int nr, int arg)
 {
-    assert(sandbox == &fake_dom.sandbox && nr > 0 && arg >= 0);
+    assert(sandbox == &fake_dom.sandbox && nr >= 0 && arg >= 0);
+}
+
+void sandbox_allow_args(struct sandbox *sandbox, int nr, int arg, int64_t arg2)
+{
+    (void)arg2;
+    sandbox_allow_arg(sandbox, nr, arg);
 }
 
 /* host/backend/xenbus.h */

@@ -15,8 +15,9 @@
 #include "host/backend/xenbus.h"
 #include "host/domain.h"
 
-#define FAKE_PORT  7
-#define FAKE_PAGES 512 /* RAM of the guest */
+#define FAKE_PORT     7
+#define FAKE_NR_PORTS 3   /* it and those behind it */
+#define FAKE_PAGES    512 /* RAM of the guest */
 
 extern struct domain fake_dom;
 extern struct domain_config fake_config;
@@ -37,6 +38,7 @@ grant_ref_t fake_grant(unsigned i, bool readonly);
 
 /* The guest sends; the host's event channel tells how often it was raised. */
 void fake_notify(void);
+void fake_notify_port(evtchn_port_t port);
 void fake_close_port(void);
 extern unsigned fake_raised;
 extern bool fake_bound;

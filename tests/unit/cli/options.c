@@ -77,7 +77,7 @@ Test(options, all_traces_at_once)
     cr_assert_eq(run("--trace", "all", "--trace", "hypercall", "img"),
                  STATUS_OK);
     cr_expect_eq(config.trace,
-                 TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE | TRACE_BLOCK);
+                 TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE | TRACE_BLOCK | TRACE_NET);
 }
 
 Test(options, help_wins_over_what_follows)
@@ -103,7 +103,7 @@ Test(options, wrong_usage_is_told_from_host_trouble)
     expect_bad("img", "--vcpus", "many");
     expect_bad("img", "--vcpus", "1x");
     expect_bad("img", "--engine", "steam");
-    expect_bad("img", "--net", "bridge=br0");
+    expect_bad("img", "--net", "script=vif-bridge");
     expect_bad("img", "--disk", "a.img");
     expect_bad("img", "--disk", "a,raw,xvda", "--disk", "b,raw,xvda");
     expect_bad("img", "--name", "");

@@ -1,0 +1,317 @@
+/*
+ * host/link/tap.c: a tap device, which the kernel uses like a network card. It
+ * takes frames with partial checksums and long TCP segments, and gives such if
+ * told to (TUNSETOFFLOAD).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/config.h"
+#include "host/link/link.h"
+#include "host/log.h"
+#include "host/sandbox.h"
+
+/* As the kernel defines it in a header that does not go with <net/if.h>. */
+#define SIOCBRADDIF 0x89a2
+
+#define DEVICE "/dev/net/tun"
+
+struct tap {
+    struct link link;
+    char name[IFNAMSIZ];
+    struct virtio_net_hdr header; /* of the frame last received */
+    uint8_t bytes[FRAME_MAX];
+};
+
+static struct tap *tap_of(struct link *link)
+{
+    return (struct tap *)link;
+}
+
+static void went_down(struct link *link, int error)
+{
+    if (!link->up)
+        return;
+    link->up = false;
+    link->fd = -1;
+    log_warning("network device %s: %s: the guest's link is down",
+                tap_of(link)->name, strerror(error));
+}
+
+static struct virtio_net_hdr describe(const struct offload *work)
+{
+    struct virtio_net_hdr header = {0};
+
+    if (work->partial) {
+        header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        header.csum_start = work->csum_start;
+        header.csum_offset = work->csum_offset;
+    }
+    if (work->gso != OFFLOAD_GSO_NONE) {
+        header.gso_type = work->gso == OFFLOAD_GSO_TCPV4
+                              ? VIRTIO_NET_HDR_GSO_TCPV4
+                              : VIRTIO_NET_HDR_GSO_TCPV6;
+        header.gso_size = work->gso_size;
+        header.hdr_len = work->header_len;
+    }
+    return header;
+}
+
+static int tap_send(struct link *link, const struct iovec *parts,
+                    unsigned nr_parts, const struct offload *work)
+{
+    struct virtio_net_hdr header = describe(work);
+    struct iovec all[1 + LINK_MAX_PARTS];
+    ssize_t len;
+
+    if (!link->up || nr_parts > LINK_MAX_PARTS)
+        return -EIO;
+    all[0] = (struct iovec){.iov_base = &header, .iov_len = sizeof header};
+    memcpy(&all[1], parts, nr_parts * sizeof *parts);
+    do
+        len = writev(tap_of(link)->link.fd, all, (int)nr_parts + 1);
+    while (len < 0 && errno == EINTR);
+    if (len >= 0)
+        return 0;
+    if (errno == EAGAIN)
+        return -EAGAIN;
+    if (errno == EBADFD || errno == ENODEV)
+        went_down(link, errno);
+    return -EIO; /* down for now, or no room: frames get lost */
+}
+
+static void tap_flush(struct link *link)
+{
+    (void)link; /* each frame was a call of its own */
+}
+
+/* Understand (header) of a frame of (len) bytes; the kernel is trusted. */
+static void understand(const struct virtio_net_hdr *header,
+                       struct offload *work)
+{
+    *work = (struct offload){
+        .partial = header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .verified = header->flags & VIRTIO_NET_HDR_F_DATA_VALID,
+    };
+    if (work->partial) {
+        work->csum_start = header->csum_start;
+        work->csum_offset = header->csum_offset;
+    }
+    switch (header->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+        work->gso = OFFLOAD_GSO_TCPV4;
+        break;
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+        work->gso = OFFLOAD_GSO_TCPV6;
+        break;
+    default:
+        break;
+    }
+    work->gso_size = header->gso_size;
+}
+
+static ssize_t tap_receive(struct link *link, uint8_t **bytes,
+                           struct offload *work)
+{
+    struct tap *tap = tap_of(link);
+    const struct iovec parts[] = {
+        {.iov_base = &tap->header, .iov_len = sizeof tap->header},
+        {.iov_base = tap->bytes, .iov_len = sizeof tap->bytes},
+    };
+    ssize_t len;
+
+    if (!link->up)
+        return -EIO;
+    do
+        len = readv(link->fd, parts, 2);
+    while (len < 0 && errno == EINTR);
+    if (len < 0) {
+        if (errno == EAGAIN)
+            return 0;
+        if (errno != EIO) /* which means: not "up" just now */
+            went_down(link, errno);
+        return errno == EIO ? 0 : -EIO;
+    }
+    if (len < (ssize_t)sizeof tap->header + FRAME_MIN)
+        return 0;
+    understand(&tap->header, work);
+    *bytes = tap->bytes;
+    return len - (ssize_t)sizeof tap->header;
+}
+
+static void tap_accept(struct link *link, bool partial, bool gso_tcpv4,
+                       bool gso_tcpv6)
+{
+    unsigned long offload = 0;
+
+    if (partial)
+        offload |= TUN_F_CSUM;
+    if (partial && gso_tcpv4)
+        offload |= TUN_F_TSO4 | TUN_F_TSO_ECN;
+    if (partial && gso_tcpv6)
+        offload |= TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (link->up && ioctl(link->fd, TUNSETOFFLOAD, offload))
+        log_warning("network device %s: cannot choose its offloads: %m",
+                    tap_of(link)->name);
+}
+
+static void tap_allow(const struct link *link, struct sandbox *sandbox)
+{
+    sandbox_allow_arg(sandbox, SYS_readv, link->fd);
+    sandbox_allow_arg(sandbox, SYS_writev, link->fd);
+    sandbox_allow_args(sandbox, SYS_ioctl, link->fd, TUNSETOFFLOAD);
+}
+
+static void tap_close(struct link *link)
+{
+    if (link->fd >= 0)
+        close(link->fd);
+    free(tap_of(link));
+}
+
+static int refuse(const struct net_config *config, int error)
+{
+    const char *remedy;
+
+    switch (error) {
+    case EBUSY:
+        remedy = "somebody else uses it: choose another vifname";
+        break;
+    case EPERM:
+    case EACCES:
+        remedy = "making or opening it takes the right to: let the "
+                 "administrator run 'ip tuntap add dev NAME mode tap user "
+                 "YOU', or say --net user";
+        break;
+    case ENOENT:
+    case ENODEV:
+        remedy = "load the module tun";
+        break;
+    case EINVAL:
+        remedy = "it is a device of another kind: choose another vifname";
+        break;
+    default:
+        remedy = "see the kernel's log";
+        break;
+    }
+    log_error("cannot use the tap device '%s': %s: %s",
+              *config->vifname ? config->vifname : "(new)", strerror(error),
+              remedy);
+    return -error;
+}
+
+/* One request to the device called (tap->name). */
+static int configure(const struct tap *tap, int socket, unsigned long request,
+                     struct ifreq *ifr)
+{
+    snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", tap->name);
+    return ioctl(socket, request, ifr) ? -errno : 0;
+}
+
+/* One that we made is ours to set up, one that was there its owner's. */
+static int set_up_new(const struct tap *tap, const struct net_config *config)
+{
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const char *step = "set its MTU";
+    struct ifreq ifr = {.ifr_mtu = (int)config->mtu};
+    int rc = sock < 0 ? -errno : 0;
+
+    if (rc == 0 && config->mtu)
+        rc = configure(tap, sock, SIOCSIFMTU, &ifr);
+    if (rc == 0) {
+        step = "bring it up";
+        ifr = (struct ifreq){.ifr_flags = IFF_UP};
+        rc = configure(tap, sock, SIOCSIFFLAGS, &ifr);
+    }
+    if (sock >= 0)
+        close(sock);
+    if (rc)
+        log_error("cannot %s: tap device '%s': %s", step, tap->name,
+                  strerror(-rc));
+    return rc;
+}
+
+static int join_bridge(const struct tap *tap, const struct net_config *config)
+{
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr = {.ifr_ifindex = (int)if_nametoindex(tap->name)};
+    int rc = 0;
+
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", config->bridge);
+    if (sock < 0 || ioctl(sock, SIOCBRADDIF, &ifr))
+        rc = -errno;
+    if (sock >= 0)
+        close(sock);
+    if (rc == -EBUSY) /* it is in one; its owner will know in which */
+        return 0;
+    if (rc)
+        log_error("cannot add the tap device '%s' to the bridge '%s': %s: %s",
+                  tap->name, config->bridge, strerror(-rc),
+                  rc == -ENODEV ? "make it with 'ip link add NAME type bridge'"
+                                : "it takes the right to");
+    return rc;
+}
+
+static int attach(struct tap *tap, const struct net_config *config)
+{
+    const bool existed = *config->vifname && if_nametoindex(config->vifname);
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    int rc;
+
+    tap->link.fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (tap->link.fd < 0)
+        return refuse(config, errno);
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", config->vifname);
+    if (ioctl(tap->link.fd, TUNSETIFF, &ifr))
+        return refuse(config, errno);
+    snprintf(tap->name, sizeof tap->name, "%s", ifr.ifr_name);
+    rc = existed ? 0 : set_up_new(tap, config);
+    if (rc == 0 && *config->bridge)
+        rc = join_bridge(tap, config);
+    return rc;
+}
+
+int tap_open(const struct net_config *config, struct link **link)
+{
+    static const struct link_ops ops = {
+        .send = tap_send,
+        .flush = tap_flush,
+        .receive = tap_receive,
+        .accept = tap_accept,
+        .allow = tap_allow,
+        .close = tap_close,
+    };
+    struct tap *tap = calloc(1, sizeof *tap);
+    int rc;
+
+    if (!tap) {
+        log_error("out of memory for a network device: free some memory");
+        return -ENOMEM;
+    }
+    tap->link = (struct link){
+        .ops = &ops,
+        .config = config,
+        .fd = -1,
+        .up = true,
+        .takes_partial = true,
+        .takes_gso = true,
+    };
+    rc = attach(tap, config);
+    if (rc) {
+        tap_close(&tap->link);
+        return rc;
+    }
+    log_info("the guest's network is the tap device %s", tap->name);
+    *link = &tap->link;
+    return 0;
+}
