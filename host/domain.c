@@ -31,8 +31,8 @@
 #include "host/toolstack.h"
 
 /* Frames that are the hypervisor's: shared_info, the grant table, and a PVH
- * domain's rings. */
-#define SHARED_FRAMES (3 + GRANT_MAX_FRAMES)
+ * domain's rings and ACPI tables. */
+#define SHARED_FRAMES (4 + GRANT_MAX_FRAMES)
 
 /* More than the store's 4 MiB of nodes, its events and its transactions. */
 #define HEAP_BYTES      (8 << 20)

@@ -13,6 +13,7 @@
 
 #include "host/guest_access.h"
 #include "host/memory.h"
+#include "host/pvh/lapic.h"
 
 struct domain;
 
@@ -80,7 +81,8 @@ struct vcpu {
 
     /* HVMOP_set_evtchn_upcall_vector: */
     uint8_t upcall_vector; /* 0: none, see domain.hvm */
-    bool upcall_raised;    /* pending went from 0 to 1, not injected yet */
+    bool upcall_raised;    /* pending went from 0 to 1, the APIC not told yet */
+    struct lapic lapic;    /* of a PVH guest */
 
     /* while in SCHEDOP_poll; the array belongs to that call */
     const evtchn_port_t *poll_ports;

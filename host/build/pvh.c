@@ -9,6 +9,7 @@
 #include <xen/arch-x86/hvm/start_info.h>
 #include <xen/xen.h>
 
+#include "host/build/acpi.h"
 #include "host/build/elf.h"
 #include "host/build/image.h"
 #include "host/build/pvh_layout.h"
@@ -22,6 +23,8 @@
 #define RFLAGS_ENTRY 0x2
 
 #define MANY_PAGES 1024
+
+#define ACPI_PADDR ((uint64_t)PHYSMAP_ACPI_GFN << PAGE_SHIFT)
 
 struct builder {
     struct domain *dom;
@@ -130,6 +133,7 @@ static void build_start_info(struct builder *b)
         .magic = XEN_HVM_START_MAGIC_VALUE,
         .version = 1,
         .cmdline_paddr = l->cmdline,
+        .rsdp_paddr = ACPI_PADDR,
         .memmap_paddr = l->memory_map,
         .memmap_entries = build_memory_map(b),
     };
@@ -138,18 +142,27 @@ static void build_start_info(struct builder *b)
              b->dom->config->cmdline);
 }
 
-/* A page that the guest shares with a backend, at its special address. */
-static int build_ring_page(struct builder *b, mfn_t gfn)
+/* A page beside the RAM, at (gfn): its bytes, or NULL with a sentence. */
+static uint8_t *build_special_page(struct builder *b, mfn_t gfn)
 {
     size_t index;
-    int rc = memory_take_frame(b->mem, &index)
-                 ? physmap_place(b->mem->physmap, gfn, index)
-                 : -ENOMEM;
+    uint8_t *page = memory_take_frame(b->mem, &index);
 
-    if (rc)
-        log_error("no frame is left for the guest's rings: this is a fault of "
-                  "paravane's own, please report it");
-    return rc;
+    if (page && physmap_place(b->mem->physmap, gfn, index) == 0)
+        return page;
+    log_error("no frame is left for the guest's rings and tables: this is a "
+              "fault of paravane's own, please report it");
+    return NULL;
+}
+
+static int build_acpi(struct builder *b)
+{
+    uint8_t *page = build_special_page(b, PHYSMAP_ACPI_GFN);
+
+    if (!page)
+        return -ENOMEM;
+    acpi_build(page, ACPI_PADDR, b->dom->nr_vcpus);
+    return 0;
 }
 
 static int build_rings(struct builder *b)
@@ -160,11 +173,10 @@ static int build_rings(struct builder *b)
 
     rings->store_mfn = PHYSMAP_STORE_GFN;
     rings->console_mfn = PHYSMAP_CONSOLE_GFN;
-    rc = build_ring_page(b, rings->store_mfn);
-    if (!rc)
-        rc = build_ring_page(b, rings->console_mfn);
-    if (!rc)
-        rc = start_port(b->dom, &rings->store_port);
+    if (!build_special_page(b, rings->store_mfn) ||
+        !build_special_page(b, rings->console_mfn))
+        return -ENOMEM;
+    rc = start_port(b->dom, &rings->store_port);
     if (!rc)
         rc = start_port(b->dom, &rings->console_port);
     if (rc)
@@ -186,6 +198,7 @@ static void set_entry_state(struct builder *b)
         .rflags = RFLAGS_ENTRY,
     };
     vcpu->paging = (struct paging){.cr0 = CR0_ENTRY};
+    lapic_init(&vcpu->lapic);
     vcpu->up = true;
 }
 
@@ -213,6 +226,8 @@ int pvh_build(struct domain *dom)
         rc = start_shared_info(dom, &index);
     if (!rc)
         rc = build_rings(&b);
+    if (!rc)
+        rc = build_acpi(&b);
     if (rc)
         return rc;
     build_start_info(&b);

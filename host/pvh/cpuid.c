@@ -7,8 +7,8 @@
 #include "host/domain.h"
 #include "host/version.h"
 
-#define LEAF1_EDX_APIC         (1u << 9)
 #define LEAF1_EDX_HTT          (1u << 28)
+#define LEAF1_ECX_VMX          (1u << 5)
 #define LEAF1_ECX_X2APIC       (1u << 21)
 #define LEAF1_ECX_TSC_DEADLINE (1u << 24)
 #define LEAF1_ECX_OSXSAVE      (1u << 27)
@@ -17,7 +17,7 @@
 #define LEAF1_EBX_NR_CPUS      0x00ff0000u
 #define ONE_CPU                0x00010000u
 
-#define AMD_APIC       (1u << 9) /* of 0x80000001 EDX, as leaf 1 has it */
+#define AMD_SVM        (1u << 2)
 #define AMD_EXTAPIC    (1u << 3) /* of 0x80000001 ECX */
 #define AMD_CMP_LEGACY (1u << 1)
 #define AMD_TOPOLOGY   (1u << 22) /* leaf 0x8000001e */
@@ -56,10 +56,10 @@ void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
     case 1:
         regs[1] &= ~(LEAF1_EBX_APIC_ID | LEAF1_EBX_NR_CPUS);
         regs[1] |= ONE_CPU;
-        regs[2] &=
-            ~(LEAF1_ECX_X2APIC | LEAF1_ECX_TSC_DEADLINE | LEAF1_ECX_OSXSAVE);
+        regs[2] &= ~(LEAF1_ECX_VMX | LEAF1_ECX_X2APIC | LEAF1_ECX_TSC_DEADLINE |
+                     LEAF1_ECX_OSXSAVE);
         regs[2] |= LEAF1_ECX_HYPERVISOR;
-        regs[3] &= ~(LEAF1_EDX_APIC | LEAF1_EDX_HTT);
+        regs[3] &= ~LEAF1_EDX_HTT;
         return;
     case 4:
         regs[0] &= ~CACHE_CORES; /* shared with nobody */
@@ -70,8 +70,7 @@ void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
         regs[2] = subleaf & 0xff; /* an invalid level: there is one CPU */
         return;
     case 0x80000001:
-        regs[2] &= ~(AMD_EXTAPIC | AMD_CMP_LEGACY | AMD_TOPOLOGY);
-        regs[3] &= ~AMD_APIC;
+        regs[2] &= ~(AMD_SVM | AMD_EXTAPIC | AMD_CMP_LEGACY | AMD_TOPOLOGY);
         return;
     case 0x80000008:
         regs[2] = 0; /* one core */

@@ -16,7 +16,8 @@ void pvh_xen_leaf(uint32_t index, uint32_t out[4]);
 
 /*
  * (regs), EAX to EDX as KVM offers them for (leaf, subleaf), become those of a
- * machine of one CPU without a local APIC, under a hypervisor.
+ * machine of one CPU with a plain local APIC, under a hypervisor, which does
+ * not offer to be one itself.
  */
 void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 

@@ -19,6 +19,7 @@ unsigned memory_map_of(const struct memory *mem,
     unsigned nr = 0;
 
     entries[nr++] = make_entry(0, map->low_pages, XEN_HVM_MEMMAP_TYPE_RAM);
+    entries[nr++] = make_entry(PHYSMAP_ACPI_GFN, 1, XEN_HVM_MEMMAP_TYPE_ACPI);
     entries[nr++] = make_entry(PHYSMAP_SPECIAL, PHYSMAP_NR_SPECIAL,
                                XEN_HVM_MEMMAP_TYPE_RESERVED);
     if (map->high_pages)

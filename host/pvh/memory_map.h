@@ -9,7 +9,7 @@
 
 #include "host/memory.h"
 
-#define MEMORY_MAP_MAX 3
+#define MEMORY_MAP_MAX 4
 
 /* Types are those of E820 and XEN_HVM_MEMMAP_TYPE_*. */
 struct memory_map_entry {

@@ -20,6 +20,8 @@
 #define PHYSMAP_HIGH_START 0x100000u /* and goes on here */
 #define PHYSMAP_GFN_END    (UINT64_C(1) << 40)
 
+#define PHYSMAP_ACPI_GFN 0xfc000u /* one page of tables */
+
 /* Where Xen's tools put the pages that they share with the guest. */
 #define PHYSMAP_SPECIAL     0xfeff8u
 #define PHYSMAP_NR_SPECIAL  8u

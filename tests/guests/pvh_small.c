@@ -108,6 +108,15 @@ static bool same(const char *a, const char *b)
     return *a == *b;
 }
 
+static bool same_start(const char *text, const char *start)
+{
+    while (*start && *text == *start) {
+        text++;
+        start++;
+    }
+    return !*start;
+}
+
 static void print_by_ring(const char *text, size_t len)
 {
     struct evtchn_send send = {.port = console_port};
@@ -202,8 +211,10 @@ static void check_start(const struct hvm_start_info *start)
     const struct hvm_memmap_table_entry *map = (void *)start->memmap_paddr;
 
     promise(start->magic == XEN_HVM_START_MAGIC_VALUE && start->version == 1 &&
-                start->flags == 0 && start->rsdp_paddr == 0,
+                start->flags == 0,
             "start_info is of version 1");
+    promise(same_start((const char *)start->rsdp_paddr, "RSD PTR "),
+            "and leads to ACPI tables");
     promise(start->memmap_entries > 0 && map[0].addr == 0 &&
                 map[0].type == XEN_HVM_MEMMAP_TYPE_RAM &&
                 map[0].size > (uint64_t)start,
@@ -263,6 +274,23 @@ static void check_physmap(void)
     shared = (void *)(SHARED_GFN * 4096ul);
 }
 
+/* The registers of the local APIC. */
+#define APIC_EOI 0xb0
+#define APIC_SVR 0xf0
+#define APIC_ISR 0x100
+
+static bool by_apic;
+
+static void apic_write(unsigned reg, uint32_t value)
+{
+    *(volatile uint32_t *)(0xfee00000ul + reg) = value;
+}
+
+static uint32_t apic_read(unsigned reg)
+{
+    return *(volatile uint32_t *)(0xfee00000ul + reg);
+}
+
 static void set_gate(unsigned vector)
 {
     const uint64_t at = (uint64_t)upcall_entry;
@@ -290,6 +318,8 @@ void small_upcall(void)
     uint64_t words;
 
     upcalls++;
+    if (by_apic)
+        apic_write(APIC_EOI, 0);
     info->evtchn_upcall_pending = 0;
     words = __atomic_exchange_n(&info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < 64; i++) {
@@ -361,9 +391,15 @@ static void check_events(void)
     promise(
         call_at(__HYPERVISOR_hvm_op, HVMOP_set_evtchn_upcall_vector, &own) == 0,
         "a vector of the vCPU's own can be set");
-    call(__HYPERVISOR_set_timer_op, now() + NS_PER_MS, 0, 0);
-    wait_for_timer(2);
-    promise(timer_events == 2 && upcalls >= 2, "it comes by that as well");
+    apic_write(APIC_SVR, 0x1ff);
+    by_apic = true;
+    for (unsigned i = 2; i < 5; i++) {
+        call(__HYPERVISOR_set_timer_op, now() + NS_PER_MS, 0, 0);
+        wait_for_timer(i);
+    }
+    promise(timer_events == 4 && upcalls >= 4, "it comes by that as well");
+    promise(apic_read(APIC_ISR + OWN_VECTOR / 32 * 0x10) == 0,
+            "and the APIC has it done");
 }
 
 static void check_nothing(void)

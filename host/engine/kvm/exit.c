@@ -146,6 +146,19 @@ static const char *suberror_name(uint32_t suberror)
     }
 }
 
+/* A triple fault resets the virtual CPU of some. */
+#define RESET_RIP 0xfff0
+#define RESET_CS  0xf000
+#define LOST                                                            \
+    ", of which this CPU kept no registers: what follows is its state " \
+    "after a reset"
+
+static bool was_reset(const struct kvm_run *run)
+{
+    return run->s.regs.regs.rip == RESET_RIP &&
+           run->s.regs.sregs.cs.selector == RESET_CS;
+}
+
 /* What KVM has no answer for: the guest's doing, or KVM's own limits. */
 void exit_serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
@@ -162,7 +175,7 @@ void exit_serve_failure(const struct kvm_cpu *cpu, struct vcpu *vcpu)
                      run->fail_entry.hardware_entry_failure_reason);
         return;
     case KVM_EXIT_SHUTDOWN:
-        domain_crash(vcpu, "triple fault");
+        domain_crash(vcpu, "triple fault%s", was_reset(run) ? LOST : "");
         return;
     case KVM_EXIT_MMIO:
         domain_crash(vcpu, "access to machine address 0x%llx, where nothing is",

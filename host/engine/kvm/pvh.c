@@ -11,17 +11,19 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
+#include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/kvm/kvm.h"
+#include "host/engine/kvm/pvh_code.h"
 #include "host/log.h"
 #include "host/pvh/cpuid.h"
 
 #define RFLAGS_IF UINT64_C(0x200)
 #define EFER_LMA  UINT64_C(0x400)
 
-#define STUB_SIZE ((size_t)32) /* of the hypercall page */
-
 #define DEBUG_PORT 0xe9
+
+#define APIC_BASE_ENABLED 0x800u
 
 void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
@@ -66,25 +68,37 @@ static void interrupt(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 }
 
 /*
+ * The vCPU's own vector replaces the callback; its APIC is told each time that
+ * upcall_pending was set.
+ */
+static void raise_upcall(struct vcpu *vcpu)
+{
+    if (vcpu->upcall_vector && vcpu->upcall_raised)
+        lapic_raise(&vcpu->lapic, vcpu->upcall_vector);
+    vcpu->upcall_raised = false;
+}
+
+/*
  * The callback vector is level-triggered by upcall_pending, with no controller
- * between; the vCPU's own vector replaces it and comes once for each time that
- * pending was set.
+ * between; others come from the APIC.
  */
 static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint8_t callback = vcpu->domain->hvm.callback_vector;
+    int vector;
 
     cpu->run->request_interrupt_window = 0;
-    if (!vcpu_event_deliverable(vcpu))
+    if (!vcpu->upcall_vector && callback && vcpu_event_deliverable(vcpu)) {
+        if (may_interrupt(cpu))
+            interrupt(cpu, vcpu, callback);
         return;
-    if (vcpu->upcall_vector) {
-        if (!vcpu->upcall_raised || !may_interrupt(cpu))
-            return;
-        vcpu->upcall_raised = false;
-        interrupt(cpu, vcpu, vcpu->upcall_vector);
-    } else if (callback && may_interrupt(cpu)) {
-        interrupt(cpu, vcpu, callback);
     }
+    raise_upcall(vcpu);
+    vector = lapic_next(&vcpu->lapic);
+    if (vector < 0 || !may_interrupt(cpu))
+        return;
+    interrupt(cpu, vcpu, (uint8_t)vector);
+    lapic_take(&vcpu->lapic, (uint8_t)vector);
 }
 
 static void enter_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -208,25 +222,25 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
         serve_port(cpu);
 }
 
-static void serve_mmio(struct kvm_cpu *cpu)
+/* Registers of the APIC are of 32 bits; all else is a hole. */
+static void serve_mmio(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    if (!cpu->run->mmio.is_write)
-        memset(cpu->run->mmio.data, 0xff, sizeof cpu->run->mmio.data);
-}
+    struct kvm_run *run = cpu->run;
+    const uint64_t base = run->apic_base & ~(uint64_t)(LAPIC_SIZE - 1);
+    const uint64_t offset = run->mmio.phys_addr - base;
+    uint32_t value;
 
-/* What every number's stub does: mov $nr,%eax; out %al,$port; ret. */
-static void write_stub(uint8_t *stub, uint32_t nr)
-{
-    static const uint8_t code[] = {0xb8, 0, 0, 0, 0, 0xe6, STUB_PORT, 0xc3};
-    static const uint8_t ud2[] = {0x0f, 0x0b};
-
-    memset(stub, 0xcc, STUB_SIZE);
-    if (nr == __HYPERVISOR_iret) {
-        memcpy(stub, ud2, sizeof ud2);
-        return;
+    if (!(run->apic_base & APIC_BASE_ENABLED) || offset >= LAPIC_SIZE ||
+        run->mmio.len != sizeof value) {
+        if (!run->mmio.is_write)
+            memset(run->mmio.data, 0xff, sizeof run->mmio.data);
+    } else if (run->mmio.is_write) {
+        memcpy(&value, run->mmio.data, sizeof value);
+        lapic_write(&vcpu->lapic, (uint32_t)offset, value);
+    } else {
+        value = lapic_read(&vcpu->lapic, (uint32_t)offset);
+        memcpy(run->mmio.data, &value, sizeof value);
     }
-    memcpy(stub, code, sizeof code);
-    memcpy(stub + 1, &nr, sizeof nr);
 }
 
 /* A physical address, and in its low bits which page: there is one. */
@@ -237,8 +251,7 @@ static bool fill_hypercall_page(struct domain *dom, uint64_t value)
 
     if (value % PAGE_SIZE || !page || frame->state != FRAME_RAM)
         return false;
-    for (uint32_t nr = 0; nr < HYPERCALL_NR_MAX; nr++)
-        write_stub(page + nr * STUB_SIZE, nr);
+    pvh_write_page(page);
     return true;
 }
 
@@ -253,10 +266,10 @@ static void serve_wrmsr(struct kvm_cpu *cpu, struct domain *dom)
 /* With interrupts off nothing will end it: that is how a CPU is left. */
 static void serve_halt(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    if (cpu->run->s.regs.regs.rflags & RFLAGS_IF)
-        domain_sleep(vcpu, UINT64_MAX, NULL);
-    else
+    if (!(cpu->run->s.regs.regs.rflags & RFLAGS_IF))
         domain_end(vcpu->domain, DOMAIN_POWEROFF);
+    else if (lapic_next(&vcpu->lapic) < 0)
+        domain_sleep(vcpu, UINT64_MAX, NULL);
 }
 
 static void serve_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -271,7 +284,7 @@ static void serve_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
     case KVM_EXIT_IRQ_WINDOW_OPEN:
         return;
     case KVM_EXIT_MMIO:
-        serve_mmio(cpu);
+        serve_mmio(cpu, vcpu);
         return;
     case KVM_EXIT_X86_RDMSR:
         cpu->run->msr.error = 1;
@@ -291,8 +304,31 @@ static void interrupted_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
     store_paging(cpu, vcpu);
 }
 
+/* The code that was loaded, before anybody runs it. */
+static void replace_calls(struct domain *dom)
+{
+    const struct image *image = dom->image;
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < image->nr_segments; i++) {
+        const struct image_segment *segment = &image->segments[i];
+
+        if (segment->flags & PF_X)
+            nr += pvh_replace_calls(dom->mem.base + segment->paddr,
+                                    segment->file_size, segment->paddr);
+    }
+    if (nr)
+        log_info("replaced %u functions that call by VMCALL or VMMCALL", nr);
+}
+
+static int create_pvh(struct kvm_cpu *cpu, struct domain *dom)
+{
+    replace_calls(dom);
+    return pvh_vm_create(cpu, dom);
+}
+
 const struct kvm_abi kvm_abi_pvh = {
-    .create = pvh_vm_create,
+    .create = create_pvh,
     .enter = enter_pvh,
     .serve = serve_pvh,
     .interrupted = interrupted_pvh,
