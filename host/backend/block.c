@@ -152,19 +152,29 @@ static int map_ring(struct blockdev *dev)
     return 0;
 }
 
+static int read_protocol(struct blockdev *dev)
+{
+    char protocol[32] = XEN_IO_PROTO_ABI_X86_64;
+    long len = xenbus_read(&dev->bus, "protocol", protocol, sizeof protocol);
+
+    if (len < 0 && len != -ENOENT)
+        return -EINVAL;
+    dev->narrow = strcmp(protocol, XEN_IO_PROTO_ABI_X86_32) == 0;
+    return dev->narrow || strcmp(protocol, XEN_IO_PROTO_ABI_X86_64) == 0
+               ? 0
+               : -EINVAL;
+}
+
 /* What the frontend chose; (step) is told when it chose wrongly. */
 static int read_choices(struct blockdev *dev, const char **step)
 {
-    char protocol[32] = XEN_IO_PROTO_ABI_X86_64;
     uint32_t queues = 1, persistent = 0;
-    long len;
     int rc;
 
     *step = "protocol";
-    len = xenbus_read(&dev->bus, "protocol", protocol, sizeof protocol);
-    if ((len < 0 && len != -ENOENT) ||
-        strcmp(protocol, XEN_IO_PROTO_ABI_X86_64) != 0)
-        return -EINVAL;
+    rc = read_protocol(dev);
+    if (rc)
+        return rc;
 
     *step = "multi-queue-num-queues";
     rc = xenbus_read_u32(&dev->bus, "multi-queue-num-queues", &queues);
@@ -215,7 +225,8 @@ static int blockdev_connect(struct xenbus_device *bus)
         goto fail_unmap;
     step = "ring counters";
     rc = ring_back_attach_pages(&dev->ring, dev->ring_pages, dev->nr_ring_pages,
-                                sizeof(union block_slot));
+                                dev->narrow ? BLOCK_NARROW_SLOT
+                                            : sizeof(union block_slot));
     if (rc)
         goto fail_unmap;
     step = "event-channel";

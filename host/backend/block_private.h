@@ -43,6 +43,15 @@ union block_slot {
     struct blkif_request_indirect indirect;
 };
 
+/*
+ * As i386 lays it out, a slot has no hole before its id; the rest is the same,
+ * and of a response all but its last bytes, which nobody looks at.
+ */
+#define BLOCK_HOLE_START    4
+#define BLOCK_HOLE_SIZE     4
+#define BLOCK_NARROW_SLOT   (sizeof(union block_slot) - BLOCK_HOLE_SIZE)
+#define BLOCK_RESPONSE_SIZE 12
+
 /* A page of the guest in use by a request. */
 struct block_page {
     struct lent_page lent;
@@ -108,6 +117,7 @@ struct blockdev {
     bool connected;
     bool broken;     /* the ring's counters lied */
     bool persistent; /* negotiated */
+    bool narrow;     /* the ring is laid out as i386 does */
     uint32_t port;
     struct ring_back ring;
     void *ring_pages[1 << BLOCK_MAX_ORDER];

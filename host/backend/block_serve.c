@@ -111,7 +111,7 @@ static void answer(struct block_request *req, int16_t status)
         rsp.id = req->id;
         rsp.operation = req->operation;
         rsp.status = status;
-        ring_back_put(&dev->ring, &rsp, sizeof rsp);
+        ring_back_put(&dev->ring, &rsp, BLOCK_RESPONSE_SIZE);
     }
     req->next = dev->free;
     dev->free = req;
@@ -240,6 +240,24 @@ static bool start(struct blockdev *dev, const union block_slot *slot)
     return true;
 }
 
+static int take_slot(struct blockdev *dev, union block_slot *slot)
+{
+    uint8_t narrow[BLOCK_NARROW_SLOT];
+    uint8_t *wide = (uint8_t *)slot;
+    int rc;
+
+    if (!dev->narrow)
+        return ring_back_take(&dev->ring, slot, sizeof *slot);
+    rc = ring_back_take(&dev->ring, narrow, sizeof narrow);
+    if (rc == 1) {
+        memcpy(wide, narrow, BLOCK_HOLE_START);
+        memset(wide + BLOCK_HOLE_START, 0, BLOCK_HOLE_SIZE);
+        memcpy(wide + BLOCK_HOLE_START + BLOCK_HOLE_SIZE,
+               narrow + BLOCK_HOLE_START, sizeof narrow - BLOCK_HOLE_START);
+    }
+    return rc;
+}
+
 /* Take all that the ring has and that can start now. */
 static void take(struct blockdev *dev)
 {
@@ -248,7 +266,7 @@ static void take(struct blockdev *dev)
     dev->held = false;
     for (;;) {
         union block_slot slot;
-        int rc = ring_back_take(&dev->ring, &slot, sizeof slot);
+        int rc = take_slot(dev, &slot);
 
         if (rc == 0 && ring_back_may_sleep(&dev->ring))
             return;

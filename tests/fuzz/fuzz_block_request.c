@@ -51,14 +51,16 @@ static void make_disk(void)
     fake_front_key("event-channel", "7");
 }
 
-static void connect_again(struct ring_front *front, bool persistent)
+/* (kind), bit 0: persistent grants; bit 1: slots as i386 lays them out. */
+static void connect_again(struct ring_front *front, unsigned kind)
 {
     if (fake_bus->connected)
         fake_disconnect();
     PROMISE(!fake_dom.grants.nr_pinned);
     for (unsigned i = 0; i < NR_PAGES; i++)
         fake_dom.grants.frames[0][REF(i)].flags &= (uint16_t)~GTF_readonly;
-    fake_front_key("feature-persistent", persistent ? "1" : NULL);
+    fake_front_key("feature-persistent", kind & 1 ? "1" : NULL);
+    fake_front_key("protocol", kind & 2 ? "x86_32-abi" : NULL);
     ring_front_init(front, fake_page(0), PAGE_SIZE,
                     sizeof(struct blkif_request));
     PROMISE(!fake_connect());
@@ -140,7 +142,7 @@ static void act(struct ring_front *front, struct input *input)
             GTF_readonly;
         break;
     case reconnect:
-        connect_again(front, input_u8(input) & 1);
+        connect_again(front, input_u8(input));
         break;
     }
     if (what & 0x80)
@@ -153,7 +155,7 @@ static void expect_service(struct ring_front *front)
     struct blkif_response rsp = {0};
     struct blkif_request req;
 
-    connect_again(front, false);
+    connect_again(front, 0);
     memset(&req, 0, sizeof req);
     req.operation = BLKIF_OP_READ;
     req.nr_segments = 1;
@@ -182,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_disk();
     for (unsigned i = 0; i < NR_PAGES; i++)
         memset(fake_page(i), 0, PAGE_SIZE);
-    connect_again(&front, input_u8(&input) & 1);
+    connect_again(&front, input_u8(&input));
     for (unsigned i = 0; i < MAX_ACTIONS && input_left(&input); i++)
         act(&front, &input);
     expect_service(&front);

@@ -327,6 +327,37 @@ Test(block_unconnected, serves_a_ring_of_many_pages)
     }
 }
 
+/* All kinds of requests, in slots as i386 lays them out. */
+Test(block_unconnected, serves_a_ring_of_32_bits)
+{
+    grant_ref_t ref;
+    struct blkif_request req;
+    const struct blkif_request_discard discard = {
+        .operation = BLKIF_OP_DISCARD,
+        .id = 7,
+        .sector_number = 32,
+        .nr_sectors = 16,
+    };
+
+    disk_be_narrow();
+    disk_open();
+    cr_assert_eq(disk_connect(0), 0);
+    cr_expect_eq(ring_front_room(&disk_ring), 32);
+    ref = fake_grant(FIRST_DATA, false);
+    for (unsigned i = 0; i < 70; i++) {
+        req = disk_request(BLKIF_OP_READ, i, &ref, 1);
+        cr_assert_eq(disk_do(&req), BLKIF_RSP_OKAY);
+        expect_page(FIRST_DATA, i);
+    }
+    memset(fake_page(FIRST_DATA), 0x5a, PAGE_SIZE);
+    req = disk_request(BLKIF_OP_WRITE, 8, &ref, 1);
+    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
+    expect_file(8, 0x5a, PAGE_SIZE);
+    cr_expect_eq(disk_do(&discard), BLKIF_RSP_OKAY);
+    expect_file(32, 0, (size_t)16 * 512);
+    expect_file(48, disk_byte(48), 512);
+}
+
 Test(block_unconnected, keeps_persistent_grants_until_the_end)
 {
     grant_ref_t ref;

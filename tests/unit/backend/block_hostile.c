@@ -303,7 +303,7 @@ Test(block_hostile, cannot_connect_with_wrong_keys)
     expect_no_connection("event-channel", "x");
     expect_no_connection("event-channel", NULL);
     fake_front_key("event-channel", "7");
-    expect_no_connection("protocol", "x86_32-abi");
+    expect_no_connection("protocol", "arm-abi");
     expect_no_connection("protocol",
                          "a protocol with a name longer than any that exists");
     fake_front_key("protocol", NULL);

@@ -10,12 +10,17 @@
 
 #define SECTOR 512
 
+/* xen/io/blkif.h, compiled for i386: no hole before the id. */
+#define NARROW_SLOT 108
+#define NARROW_RSP  12
+
 char disk_path[64];
 int disk_fd;
 struct disk_config *disk = &fake_config.disks[0];
 struct ring_front disk_ring;
 
 /* The frontend sees its ring in one piece; we have it in pages. */
+static bool narrow;
 static uint8_t *ring_image;
 static unsigned nr_ring_pages;
 static void *ring_pages[16];
@@ -66,7 +71,7 @@ static void publish_ring(unsigned order)
     fake_front_key("ring-page-order", order ? value : NULL);
     snprintf(value, sizeof value, "%u", FAKE_PORT);
     fake_front_key("event-channel", value);
-    fake_front_key("protocol", "x86_64-abi");
+    fake_front_key("protocol", narrow ? "x86_32-abi" : "x86_64-abi");
 }
 
 /* The host's pages are the truth; the image is a window onto them. */
@@ -91,10 +96,15 @@ int disk_connect(unsigned order)
         ring_image = ring_pages[0];
     }
     ring_front_init(&disk_ring, ring_image, nr_ring_pages * PAGE_SIZE,
-                    sizeof(struct blkif_request));
+                    narrow ? NARROW_SLOT : sizeof(struct blkif_request));
     if (order)
         copy_out();
     return fake_connect();
+}
+
+void disk_be_narrow(void)
+{
+    narrow = true;
 }
 
 void disk_attach(void)
@@ -136,8 +146,17 @@ struct blkif_request disk_request(uint8_t operation, uint64_t sector,
 
 void disk_put(const void *request)
 {
-    cr_assert(
-        ring_front_put(&disk_ring, request, sizeof(struct blkif_request)));
+    const uint8_t *wide = request;
+    uint8_t slot[NARROW_SLOT];
+
+    if (!narrow) {
+        cr_assert(
+            ring_front_put(&disk_ring, wide, sizeof(struct blkif_request)));
+        return;
+    }
+    memcpy(slot, wide, 4);
+    memcpy(slot + 4, wide + 8, sizeof slot - 4);
+    cr_assert(ring_front_put(&disk_ring, slot, sizeof slot));
 }
 
 void disk_publish(void)
@@ -156,7 +175,8 @@ int disk_answer(uint64_t id)
 {
     struct blkif_response rsp = {0};
 
-    while (!ring_front_take(&disk_ring, &rsp, sizeof rsp)) {
+    while (
+        !ring_front_take(&disk_ring, &rsp, narrow ? NARROW_RSP : sizeof rsp)) {
         cr_assert(ring_front_may_sleep(&disk_ring));
         if (nr_ring_pages > 1)
             copy_out();

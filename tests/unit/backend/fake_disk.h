@@ -30,6 +30,9 @@ void disk_attach(void);
 void disk_open(void);
 int disk_connect(unsigned order);
 
+/* From the next disk_connect on: the ring as i386 lays it out. */
+void disk_be_narrow(void);
+
 /* Detach, check the accounts, remove the file. */
 void disk_detach(void);
 
