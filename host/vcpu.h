@@ -51,6 +51,7 @@ struct vcpu {
     mfn_t cr3_user;                          /* 0: none */
     uint64_t cr2;
     struct paging paging; /* of a PVH guest, instead of these */
+    bool in_32bit;        /* a PVH guest calls from 32-bit code */
 
     struct trap_entry traps[256];
     struct callback event, failsafe, syscall, syscall32, sysenter, nmi;

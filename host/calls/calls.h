@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <grant/borrow.h>
 #include <hypercall/dispatch.h>
 #include <xen/xen.h>
 
@@ -20,9 +21,14 @@
 
 struct domain;
 struct vcpu;
+struct xen_add_to_physmap;
+struct xen_memory_map;
+struct xen_remove_from_physmap;
 
-/* Of a PV domain, of a PVH domain. */
-extern const struct hypercall_handlers call_handlers, call_handlers_pvh;
+/* Of a PV domain; of a PVH domain, when it calls from 64-bit and 32-bit code.
+ */
+extern const struct hypercall_handlers call_handlers, call_handlers_pvh,
+    call_handlers_narrow;
 
 /* version.c, console.c */
 long call_xen_version(void *opaque, const uint64_t *args);
@@ -81,6 +87,12 @@ long call_mmuext_op(void *opaque, const uint64_t *args);
 long call_memory_op(void *opaque, const uint64_t *args);
 
 /*
+ * XENMEM_memory_map: fill map->buffer, an address of the guest, with as many
+ * entries as there are or it holds: map->nr_entries.
+ */
+long memory_map_give(struct vcpu *vcpu, struct xen_memory_map *map);
+
+/*
  * (mfn), RAM of the guest's own, is given back: at once, or when nobody maps,
  * pins or borrows it any more.
  */
@@ -88,6 +100,13 @@ void memory_give_back(struct domain *dom, mfn_t mfn);
 
 /* grant.c */
 long call_grant_table_op(void *opaque, const uint64_t *args);
+
+/*
+ * GNTTABOP_setup_table: grow the table to (nr) frames and say where they are:
+ * GNTST_okay, or another status.
+ */
+int16_t grant_table_frames(struct domain *dom, domid_t domid, uint32_t nr,
+                           xen_pfn_t frames[GRANT_MAX_FRAMES]);
 
 /* hvm.c */
 long call_hvm_op(void *opaque, const uint64_t *args);
@@ -97,6 +116,11 @@ long call_hvm_op(void *opaque, const uint64_t *args);
  * memory_op asks for at (arg).
  */
 long physmap_op(struct vcpu *vcpu, uint64_t cmd, uint64_t arg);
+
+/* The same for one page, its arguments read already. */
+long physmap_add(struct vcpu *vcpu, const struct xen_add_to_physmap *op);
+long physmap_remove_ram(struct vcpu *vcpu,
+                        const struct xen_remove_from_physmap *op);
 
 /* physdev.c */
 long call_physdev_op(void *opaque, const uint64_t *args);

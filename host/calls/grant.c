@@ -152,41 +152,36 @@ static long serve_list(struct vcpu *vcpu, const struct list_op *op,
     return 0;
 }
 
-/* Grow the table and tell the frames: 0, or -EFAULT. */
-static long give_frames(struct vcpu *vcpu, struct gnttab_setup_table *op)
+int16_t grant_table_frames(struct domain *dom, domid_t domid, uint32_t nr,
+                           xen_pfn_t frames[GRANT_MAX_FRAMES])
 {
-    struct domain *dom = vcpu->domain;
-    uint64_t list = (uint64_t)op->frame_list.p;
+    const int16_t status = check_self(dom, domid);
 
-    while (dom->grants.nr_frames < op->nr_frames) {
-        if (grants_grow(dom)) {
-            op->status = GNTST_no_space;
-            return 0;
-        }
-    }
-    for (unsigned i = 0; i < op->nr_frames; i++, list += sizeof(xen_pfn_t)) {
-        xen_pfn_t mfn = grants_frame_mfn(dom, i);
-
-        if (guest_write(vcpu, guest_addr(list), &mfn, sizeof mfn))
-            return -EFAULT;
-    }
-    op->status = GNTST_okay;
-    return 0;
+    if (status != GNTST_okay)
+        return status;
+    if (nr > GRANT_MAX_FRAMES)
+        return GNTST_general_error;
+    while (dom->grants.nr_frames < nr)
+        if (grants_grow(dom))
+            return GNTST_no_space;
+    for (unsigned i = 0; i < nr; i++)
+        frames[i] = grants_frame_mfn(dom, i);
+    return GNTST_okay;
 }
 
 static long setup_table(struct vcpu *vcpu, uint64_t arg)
 {
+    xen_pfn_t frames[GRANT_MAX_FRAMES];
     struct gnttab_setup_table op;
-    long rc = 0;
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    op.status = check_self(vcpu->domain, op.dom);
-    if (op.status == GNTST_okay && op.nr_frames > GRANT_MAX_FRAMES)
-        op.status = GNTST_general_error;
-    else if (op.status == GNTST_okay)
-        rc = give_frames(vcpu, &op);
-    return rc ? rc : guest_write(vcpu, guest_addr(arg), &op, sizeof op);
+    op.status = grant_table_frames(vcpu->domain, op.dom, op.nr_frames, frames);
+    if (op.status == GNTST_okay &&
+        guest_write(vcpu, guest_addr((uint64_t)op.frame_list.p), frames,
+                    op.nr_frames * sizeof *frames))
+        return -EFAULT;
+    return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
 }
 
 static long query_size(struct vcpu *vcpu, uint64_t arg)

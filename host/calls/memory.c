@@ -317,20 +317,26 @@ static unsigned describe_memory(const struct memory *mem,
     return nr;
 }
 
-static long memory_map(struct vcpu *vcpu, uint64_t arg)
+long memory_map_give(struct vcpu *vcpu, struct xen_memory_map *map)
 {
     struct e820_entry all[MEMORY_MAP_MAX];
     const unsigned nr = describe_memory(&vcpu->domain->mem, all);
+
+    if (map->nr_entries > nr)
+        map->nr_entries = nr;
+    return guest_write(vcpu, guest_addr((uint64_t)map->buffer.p), all,
+                       map->nr_entries * sizeof *all);
+}
+
+static long memory_map(struct vcpu *vcpu, uint64_t arg)
+{
     struct xen_memory_map map;
+    long rc;
 
     if (guest_read(vcpu, guest_addr(arg), &map, sizeof map))
         return -EFAULT;
-    if (map.nr_entries > nr)
-        map.nr_entries = nr;
-    if (guest_write(vcpu, guest_addr((uint64_t)map.buffer.p), all,
-                    map.nr_entries * sizeof *all))
-        return -EFAULT;
-    return guest_write(vcpu, guest_addr(arg), &map, sizeof map);
+    rc = memory_map_give(vcpu, &map);
+    return rc ? rc : guest_write(vcpu, guest_addr(arg), &map, sizeof map);
 }
 
 static mfn_t max_mfn(const struct memory *mem)

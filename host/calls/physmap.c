@@ -77,17 +77,23 @@ static int check_domid(const struct domain *dom, domid_t domid)
     return domid == BACKEND_ID ? -EPERM : -ESRCH;
 }
 
+long physmap_add(struct vcpu *vcpu, const struct xen_add_to_physmap *op)
+{
+    int rc;
+
+    if (op->space == XENMAPSPACE_gmfn_foreign)
+        return -ENOSYS; /* for the batch alone, as on Xen */
+    rc = check_domid(vcpu->domain, op->domid);
+    return rc ? rc : add(vcpu->domain, op->space, op->idx, op->gpfn);
+}
+
 static long add_one(struct vcpu *vcpu, uint64_t arg)
 {
     struct xen_add_to_physmap op;
-    int rc;
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    if (op.space == XENMAPSPACE_gmfn_foreign)
-        return -ENOSYS; /* for the batch alone, as on Xen */
-    rc = check_domid(vcpu->domain, op.domid);
-    return rc ? rc : add(vcpu->domain, op.space, op.idx, op.gpfn);
+    return physmap_add(vcpu, &op);
 }
 
 /* Each element has its own status; the call itself fails by its lists alone. */
@@ -120,25 +126,31 @@ static long add_batch(struct vcpu *vcpu, uint64_t arg)
     return rc;
 }
 
-static long remove_one(struct vcpu *vcpu, uint64_t arg)
+long physmap_remove_ram(struct vcpu *vcpu,
+                        const struct xen_remove_from_physmap *op)
 {
     struct domain *dom = vcpu->domain;
-    struct xen_remove_from_physmap op;
     const struct frame *frame;
-    int rc;
+    int rc = check_domid(dom, op->domid);
 
-    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
-        return -EFAULT;
-    rc = check_domid(dom, op.domid);
     if (rc)
         return rc;
-    frame = memory_record(&dom->mem, op.gpfn);
+    frame = memory_record(&dom->mem, op->gpfn);
     if (!frame)
         return -ENOENT;
     if (frame->state != FRAME_RAM)
-        return physmap_remove(dom->mem.physmap, op.gpfn);
-    memory_give_back(dom, op.gpfn);
+        return physmap_remove(dom->mem.physmap, op->gpfn);
+    memory_give_back(dom, op->gpfn);
     return 0;
+}
+
+static long remove_one(struct vcpu *vcpu, uint64_t arg)
+{
+    struct xen_remove_from_physmap op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return physmap_remove_ram(vcpu, &op);
 }
 
 long physmap_op(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)

@@ -27,7 +27,9 @@ bool domid_is_self(const struct domain *dom, domid_t domid)
 
 static const struct hypercall_handlers *handlers_of(const struct vcpu *vcpu)
 {
-    return vcpu->domain->abi == ABI_PVH ? &call_handlers_pvh : &call_handlers;
+    if (vcpu->domain->abi == ABI_PV)
+        return &call_handlers;
+    return vcpu->in_32bit ? &call_handlers_narrow : &call_handlers_pvh;
 }
 
 static int read_guest(void *opaque, uint64_t va, void *buf, size_t len)

@@ -8,8 +8,6 @@
 #include <sys/ioctl.h>
 
 #include <hypercall/dispatch.h>
-#include <xen/sched.h>
-#include <xen/version.h>
 
 #include "host/build/image.h"
 #include "host/domain.h"
@@ -119,41 +117,13 @@ static bool is_64bit(const struct kvm_sregs *s)
     return (s->efer & EFER_LMA) && s->cs.l;
 }
 
-/* Calls whose arguments are the same for a caller of 32 bits. */
-static bool is_simple(uint64_t nr, const uint64_t *args)
-{
-    switch (nr) {
-    case __HYPERVISOR_xen_version:
-        return args[0] != XENVER_platform_parameters;
-    case __HYPERVISOR_console_io:
-    case __HYPERVISOR_event_channel_op:
-    case __HYPERVISOR_hvm_op:
-        return true;
-    case __HYPERVISOR_sched_op:
-        return args[0] != SCHEDOP_poll;
-    default:
-        return false;
-    }
-}
-
 static long serve_call32(struct vcpu *vcpu, const struct kvm_regs *r)
 {
-    const uint64_t nr = (uint32_t)r->rax;
     const uint64_t args[HYPERCALL_NR_ARGS] = {
         (uint32_t)r->rbx, (uint32_t)r->rcx, (uint32_t)r->rdx, (uint32_t)r->rsi,
         (uint32_t)r->rdi};
 
-    static bool said;
-
-    if (is_simple(nr, args))
-        return domain_hypercall(vcpu, nr, args);
-    if (!said)
-        log_warning("hypercall %lu is not served to 32-bit code, whose "
-                    "structures differ: the guest should make it from 64-bit "
-                    "code",
-                    nr);
-    said = true;
-    return -ENOSYS;
+    return domain_hypercall(vcpu, (uint32_t)r->rax, args);
 }
 
 static long serve_call64(struct vcpu *vcpu, const struct kvm_regs *r)
@@ -171,13 +141,14 @@ static void serve_hypercall(struct kvm_cpu *cpu, struct vcpu *vcpu)
     long result;
 
     store_paging(cpu, vcpu);
+    vcpu->in_32bit = !is_64bit(s);
     if (s->ss.dpl != 0)
         result = -EPERM;
-    else if (is_64bit(s))
-        result = serve_call64(vcpu, r);
-    else
+    else if (vcpu->in_32bit)
         result = serve_call32(vcpu, r);
-    r->rax = is_64bit(s) ? (uint64_t)result : (uint32_t)result;
+    else
+        result = serve_call64(vcpu, r);
+    r->rax = vcpu->in_32bit ? (uint32_t)result : (uint64_t)result;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
