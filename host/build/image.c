@@ -326,7 +326,7 @@ static int open_elf(struct image *image, struct elf *elf)
 
     rc = read_start(image, &start);
     if (!rc && unwrap_wanted(start.bytes, start.size)) {
-        rc = unwrap(image, start.bytes, start.size);
+        rc = unwrap(image, start.bytes, start.size, UNWRAP_MAX);
         if (!rc)
             rc = read_start(image, &start);
     }

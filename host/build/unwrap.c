@@ -73,7 +73,7 @@ static int recognise(struct packed *p)
  * The last 4 bytes tell the unpacked size: those of gzip's own format, and
  * where a format has no such thing, what Linux's build puts behind the stream.
  */
-static int read_promise(struct packed *p)
+static int read_promise(struct packed *p, uint64_t max)
 {
     const uint64_t end = p->offset + p->size;
     uint32_t promised;
@@ -85,16 +85,16 @@ static int read_promise(struct packed *p)
     p->promised = promised;
     if (!is_gzip(p->how))
         p->size -= TRAILER_SIZE;
-    if (p->promised == 0 || p->promised > UNWRAP_MAX || p->size > UNWRAP_MAX)
+    if (p->promised == 0 || p->promised > max || p->size > max)
         return image_refuse(p->image,
                             "it promises to unpack %lu bytes to %lu: no kernel "
                             "has more than %lu, the file is corrupt",
-                            p->size, p->promised, UNWRAP_MAX);
+                            p->size, p->promised, max);
     return 0;
 }
 
 static int find_packed(struct image *image, const uint8_t *start, size_t size,
-                       struct packed *p)
+                       uint64_t max, struct packed *p)
 {
     struct bzimage bzimage = {.payload_size = image->size};
     int rc = 0;
@@ -110,7 +110,7 @@ static int find_packed(struct image *image, const uint8_t *start, size_t size,
     };
     rc = recognise(p);
     if (!rc)
-        rc = read_promise(p);
+        rc = read_promise(p, max);
     if (rc)
         return rc;
     image->wrapper = (struct image_wrapper){
@@ -249,12 +249,12 @@ static void replace_file(struct image *image, const struct packed *p)
              p->how->name, p->promised);
 }
 
-int unwrap(struct image *image, const uint8_t *start, size_t size)
+int unwrap(struct image *image, const uint8_t *start, size_t size, uint64_t max)
 {
     struct packed p;
     int rc;
 
-    rc = find_packed(image, start, size, &p);
+    rc = find_packed(image, start, size, max, &p);
     if (rc)
         return rc;
     signal(SIGXFSZ, SIG_IGN); /* a limit on files shall be an error's cause */

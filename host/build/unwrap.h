@@ -20,12 +20,13 @@ bool unwrap_wanted(const uint8_t *start, size_t size);
  * image->wrapper tells what it came out of. 0, or -errno with a sentence
  * logged.
  *
- * What is unpacked is at most UNWRAP_MAX bytes, and exactly as many as the
- * wrapper promises.
+ * What is unpacked is exactly as many bytes as the wrapper promises, and (max)
+ * at most.
  */
-int unwrap(struct image *image, const uint8_t *start, size_t size);
+int unwrap(struct image *image, const uint8_t *start, size_t size,
+           uint64_t max);
 
-/* Larger kernels than any that was ever built, smaller than a host. */
+/* Larger than any kernel that was ever built, smaller than a host. */
 #define UNWRAP_MAX (UINT64_C(512) << 20)
 
 #endif
