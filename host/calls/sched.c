@@ -99,7 +99,11 @@ static long refuse_suspend(void)
     return 1;
 }
 
-static long shut_down(struct vcpu *vcpu, uint32_t reason)
+/*
+ * Xen looks at the reason's low byte, and ends a domain for any: its toolstack
+ * destroys those that gave one it does not know.
+ */
+static long shut_down(struct vcpu *vcpu, uint8_t reason)
 {
     struct domain *dom = vcpu->domain;
 
@@ -123,7 +127,9 @@ static long shut_down(struct vcpu *vcpu, uint32_t reason)
                            "domain with a device model could get");
         return 0;
     default:
-        return -EINVAL;
+        domain_crash(vcpu, "the guest shut down for reason %u, which is none",
+                     reason);
+        return 0;
     }
 }
 
@@ -172,7 +178,7 @@ long call_sched_op(void *opaque, const uint64_t *args)
     case SCHEDOP_shutdown:
         if (guest_read(vcpu, guest_addr(args[1]), &op, sizeof op))
             return -EFAULT;
-        return shut_down(vcpu, op.reason);
+        return shut_down(vcpu, (uint8_t)op.reason);
     case SCHEDOP_poll:
         return poll_ports(vcpu, args[1]);
     case SCHEDOP_watchdog:
@@ -195,7 +201,7 @@ long call_sched_op_compat(void *opaque, const uint64_t *args)
     case SCHEDOP_block:
         return block(opaque);
     case SCHEDOP_shutdown:
-        return shut_down(opaque, (uint32_t)args[1]);
+        return shut_down(opaque, (uint8_t)args[1]);
     default:
         return -ENOSYS;
     }
