@@ -100,9 +100,8 @@ static void nothing(void *arg)
     ++*(unsigned *)arg;
 }
 
-static void leaves_nothing(void)
+static bool five_hundred(void)
 {
-    size_t before = page_nr_free();
     unsigned nr_run = 0;
 
     for (int i = 0; i < 500; i++) {
@@ -111,8 +110,7 @@ static void leaves_nothing(void)
         thread_yield();
     }
     thread_yield();
-    promise(nr_run == 500, "five hundred threads ran");
-    promise(page_nr_free() == before, "and left no page behind");
+    return nr_run == 500;
 }
 
 static bool runs_dry(void)
@@ -127,17 +125,32 @@ static bool runs_dry(void)
     return nr < 100000;
 }
 
+/*
+ * Whether as many pages are free behind (work) as before it. The library has a
+ * thread too, that talks to a xenstore that may be slow: what it took or gave
+ * meanwhile is not there once more.
+ */
+static bool leaves_nothing(bool (*work)(void))
+{
+    for (int i = 0; i < 5; i++) {
+        size_t before = page_nr_free();
+
+        work();
+        if (page_nr_free() == before)
+            return true;
+    }
+    return false;
+}
+
 int main(void)
 {
-    size_t before;
-
     turns();
     waking();
     timing_out();
     woken_by_timer();
-    leaves_nothing();
-    before = page_nr_free();
+    promise(five_hundred(), "five hundred threads ran");
+    promise(leaves_nothing(five_hundred), "and left no page behind");
     promise(runs_dry(), "thread_start fails when memory is short");
-    promise(page_nr_free() == before, "and all of it comes back");
+    promise(leaves_nothing(runs_dry), "and all of it comes back");
     return verdict();
 }
