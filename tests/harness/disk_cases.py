@@ -1,51 +1,19 @@
-"""Runs of the images that use disks, and what must come of each, wherever it
-runs and whoever serves the disk: our backend or Linux's."""
+"""Runs of the images that use disks, whoever serves these: our backend or
+Linux's."""
 import hashlib
 import json
 import random
 
 import tap
+from cases import Case, Disk, sum_of
 
 SECTOR = 512
 MIB = 1 << 20
 ODD = 3 * MIB + 7 * SECTOR  # the last request is a short one
 
 
-class Disk:
-    """One disk of a case: raw (content), (access) r or w."""
-
-    def __init__(self, content, access="r", vdev="xvda"):
-        self.content, self.access, self.vdev = content, access, vdev
-
-
-class Case:
-    """A run of (image), the example or test image of that name. (more) is what
-    is special about it; (keys) is typed at its console. check(result, after)
-    is given the run's status and console, and the disks' contents by vdev."""
-
-    def __init__(self, image, more, check, *disks, args=(), keys=""):
-        self.image, self.more, self.disks = image, more, disks
-        self.args, self.keys = args, keys
-        self._check = check
-
-    def check(self, result, after):
-        for disk in self.disks:
-            if disk.access == "r":
-                assert after[disk.vdev] == disk.content, \
-                    f"{disk.vdev} is read-only and was changed"
-        self._check(self, result, after)
-
-
 def random_bytes(size, seed=1):
     return random.Random(seed).randbytes(size)
-
-
-def sum_of(data):
-    """As tests/guests/disk.c sums."""
-    total = 1
-    for byte in data:
-        total = (total * 31 + byte) % 2**32
-    return total
 
 
 # blksum: all of its lines are known.

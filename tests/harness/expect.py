@@ -2,7 +2,9 @@
 labs, on real Xen. So are the names of the points that say what came of it."""
 import os
 
+import disk_cases
 import guest
+import life_cases
 
 # Its last line is its verdict.
 PROMISES = ["events", "freestanding", "grants", "interrupted", "libc",
@@ -16,6 +18,8 @@ LINES = ["clock", "hello"]
 CRASHES = ["crash"]
 
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
+# Images that are run in several ways, with arguments, disks, input.
+CASES = disk_cases.CASES + life_cases.CASES
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 _LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")

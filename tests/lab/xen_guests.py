@@ -13,23 +13,24 @@ from guest import end_with_parent  # noqa: E402
 
 PATIENCE = 60    # seconds for one guest, unless it asks for more
 BOOT_PATIENCE = 120
-POWEROFF, CRASH = "0", "3"  # xen/sched.h
-CRASHED, TIMED_OUT = 125, 124
+POWEROFF, REBOOT, SUSPEND = "0", "1", "2"  # xen/sched.h
+FAILED, CRASHED, TIMED_OUT = 1, 125, 124
 CPU = "qemu64,+svm,+npt,+rdrand"
 KEEP = "".join(f'on_{end}="preserve"\n' for end in
                ("poweroff", "reboot", "crash", "watchdog", "soft_reset"))
 
 
 class Guest:
-    """What to run: (disks) are disk_cases.Disk. Then what came of it: status as
+    """What to run: (disks) are cases.Disk, (keys) are typed at its console, and
+    with (ask) it is asked to power off once it says "ready". Then what came of it: status as
     paravane's, console, report (what the toolstack and Xen said of trouble),
     and what was in its part of xenstore for (disks)."""
 
     def __init__(self, image, abi, args=(), disks=(), keys="", memory=64,
-                 patience=PATIENCE):
+                 patience=PATIENCE, ask=False):
         self.image, self.abi, self.args = image, abi, args
         self.disks, self.keys, self.memory = disks, keys, memory
-        self.patience = patience
+        self.patience, self.ask = patience, ask
         self.status = None
         self.console = ""
         self.report = ""
@@ -57,21 +58,19 @@ class Guest:
                 file.write(disk.content)
         for name, content in (("config", self._config(number)),
                               ("limit", f"{self.patience}\n"),
-                              ("keys", self.keys)):
+                              ("keys", self.keys),
+                              ("ask", "power off\n" if self.ask else "")):
             if content:
                 with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
                     file.write(content)
 
     def ended(self, reason, status):
         """As xen-domu.init tells it."""
-        if reason == POWEROFF:
+        if reason in (POWEROFF, REBOOT):
             self.status = int(status) if status != "-" else 0
-        elif reason == CRASH:
-            self.status = CRASHED
-        elif reason == "time":
-            self.status = TIMED_OUT
         else:
-            self.status = 1
+            self.status = {"none": FAILED, "time": TIMED_OUT,
+                           SUSPEND: FAILED}.get(reason, CRASHED)
 
 
 def _quoted(text):

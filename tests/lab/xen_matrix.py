@@ -7,10 +7,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "harness")]
-import disk_cases  # noqa: E402
 import elf  # noqa: E402
 import expect  # noqa: E402
 import tap  # noqa: E402
+from cases import Case  # noqa: E402
 import xen_guests  # noqa: E402
 import xen_lab  # noqa: E402
 
@@ -43,14 +43,26 @@ class Runs:
             "the machine ended before it came to this guest"
 
 
-def prints_its_lines(runs, name, guest):
-    runs.wait_for(guest)
-    expect.check(name, guest)
+def is_as_expected(case, result, _):
+    expect.check(case.image, result)
 
 
-def uses_its_disks(runs, case, guest):
-    runs.wait_for(None)
+def powers_off_when_asked(_, result, __):
+    assert result.status == 3, result
+    assert result.console == "ready\nasked to end: 0\n", result
+
+
+ASKED = Case("ending", "asked by xl shutdown", powers_off_when_asked,
+             args=["wait", "3"])
+# Those with disks last: what became of these is seen when all have ended.
+CASES = sorted([*(Case(name, "", is_as_expected) for name in expect.IMAGES),
+                *expect.CASES, ASKED], key=lambda case: bool(case.disks))
+
+
+def comes_out_right(runs, case, guest):
     runs.wait_for(guest)
+    if case.disks:
+        runs.wait_for(None)
     case.check(guest, {disk.vdev: runs.machine.disk(guest, disk.vdev)
                        for disk in case.disks})
     assert AGREED.get(case.more, "") in guest.store, guest.store
@@ -60,39 +72,25 @@ def has_entry(image, abi):
     return abi == "pv" or elf.NOTE_PHYS32_ENTRY in elf.Image(image).notes()
 
 
-def cells(runs):
-    """In the order of the guests; those that need all to have ended last."""
-    for check, subjects in ((prints_its_lines, expect.IMAGES),
-                            (uses_its_disks, disk_cases.CASES)):
-        for subject in subjects:
-            for abi in ABIS:
-                yield cell(runs, check, subject, abi)
-
-
-def cell(runs, check, subject, abi):
-    if check is uses_its_disks:
-        name, more = subject.image, subject.more
-        what = {"args": subject.args, "disks": subject.disks,
-                "keys": subject.keys}
-    else:
-        name, more, what = subject, "", {}
-    image = expect.path(name)
+def cell(runs, case, abi):
+    image = expect.path(case.image)
     if has_entry(image, abi):
-        guest = xen_guests.Guest(image, abi, **what)
+        guest = xen_guests.Guest(image, abi, case.args, case.disks, case.keys,
+                                 ask=case is ASKED)
         runs.guests.append(guest)
 
         def made():
-            check(runs, subject, guest)
+            comes_out_right(runs, case, guest)
     else:
         def made():
             raise tap.Skip("the image has no PVH entry")
-    made.__name__ = expect.point(name, abi, "real Xen", more)
+    made.__name__ = expect.point(case.image, abi, "real Xen", case.more)
     return made
 
 
 def main():
     runs = Runs()
-    tests = list(cells(runs))
+    tests = [cell(runs, case, abi) for case in CASES for abi in ABIS]
     try:
         with xen_guests.Machine(xen_lab.Lab(), runs.guests) as runs.machine:
             runs.start()
