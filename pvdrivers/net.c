@@ -1,0 +1,98 @@
+/*
+ * pvdrivers/net.c: network devices as their users see them.
+ */
+#include <pvdrivers/net.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netfront.h"
+#include <pvguest/event.h>
+#include <pvguest/guest.h>
+
+#define DEVICES "device/vif"
+
+static struct net *nets; /* open ones */
+
+struct net *net_open(unsigned index)
+{
+    struct net *net;
+    int rc;
+
+    for (net = nets; net; net = net->next)
+        if (net->index == index)
+            return NULL; /* it has one receiver */
+    net = calloc(1, sizeof *net);
+    if (!net)
+        return NULL;
+    net->index = index;
+    net->hs.ops = &net_handshake;
+    guest_format(net->hs.node, sizeof net->hs.node, DEVICES "/%u", index);
+    net_slots_reset(net);
+    rc = handshake_open(&net->hs);
+    if (rc) {
+        if (rc != -ENODEV)
+            guest_print("net: cannot open vif %u: error %d\n", index, -rc);
+        free(net);
+        return NULL;
+    }
+    net->next = nets;
+    nets = net;
+    return net;
+}
+
+void net_close(struct net *net)
+{
+    struct net **at = &nets;
+
+    while (*at != net)
+        at = &(*at)->next;
+    *at = net->next;
+    handshake_close(&net->hs);
+    net_buffers_destroy(net);
+    free(net);
+}
+
+void net_get_info(struct net *net, struct net_info *info)
+{
+    if (thread_may_wait()) /* the backend's word may have changed */
+        net->info.up = net->running && handshake_number(&net->hs, "carrier", 1);
+    *info = net->info;
+}
+
+void net_set_receiver(struct net *net,
+                      void (*receive)(struct net_buffer *frame, void *context),
+                      void *context)
+{
+    net->receive = receive;
+    net->receive_context = context;
+}
+
+bool net_poll(struct net *net)
+{
+    bool some = net_send_drain(net);
+
+    return net_receive_drain(net) || some;
+}
+
+void net_event(evtchn_port_t port, void *context)
+{
+    (void)port;
+    net_poll(context);
+}
+
+void net_kick(struct net *net)
+{
+    if (net->running && ring_front_publish(&net->tx))
+        event_send(net->port);
+}
+
+int net_wait_room(struct net *net)
+{
+    net_kick(net);
+    net_send_drain(net);
+    while (net->running && net->nr_free_slots < NET_MAX_PIECES)
+        thread_wait(&net->room, UINT64_MAX);
+    return net->running ? 0 : -ENETDOWN;
+}

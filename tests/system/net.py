@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Network devices: what goes over the wire, and what becomes of a domain whose
+wire is bad, missing or cut."""
+import os
+import re
+import shutil
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+import wire  # noqa: E402
+
+END = wire.frame(b"end" + bytes(43))
+
+
+def start(line, *options, args=()):
+    process = guest.start("--net", line.spec, *options,
+                          guest=guest.image("frames"), args=args)
+    line.answer()
+    wait_for_link(process)
+    return process
+
+
+def wait_for_link(process):
+    """What comes before the guest listens is nobody's."""
+    process.greeting = process.stdout.readline().decode()
+    assert "link up" in process.greeting, (process.greeting,
+                                           guest.finish(process))
+
+
+def echo(line, payload):
+    """What comes back of a frame, turned round."""
+    line.send(wire.frame(payload))
+    back = line.receive()
+    assert back[:6] == wire.OURS, back[:14]
+    assert back[12:14] == wire.EXPERIMENT, back[:14]
+    return back[14:]
+
+
+def finish(line, process):
+    line.send(END)
+    line.receive()
+    result = guest.finish(process)
+    result.console = process.greeting + result.console
+    return result
+
+
+def frames_of_all_sizes_come_back():
+    with wire.Wire() as line:
+        process = start(line)
+        for size in (0, 1, 46, 47, 1500, 4082, 4083, 8178, 9000, 65521):
+            payload = os.urandom(size)
+            assert echo(line, payload) == payload, size
+        result = finish(line, process)
+    assert result.status == 0, result
+    assert "11 echoed, 0 lost, 0 refused" in result.console, result
+    assert "mtu 1500, link up" in result.console, result
+
+
+def frames_in_pieces_arrive_whole():
+    with wire.Wire() as line:
+        process = start(line, args=["pieces"])
+        got = line.receive()
+        result = finish(line, process)
+    assert got[:6] == wire.EVERYBODY and got[12:14] == wire.EXPERIMENT, got[:20]
+    assert got[14:] == b"\x42" * 601, len(got)
+    assert result.status == 0, result
+
+
+def a_flood_comes_back_in_order():
+    number = 3000
+    with wire.Wire() as line:
+        process = start(line)
+        frames = [wire.frame(struct.pack(">I", i) + bytes(56))
+                  for i in range(number)]
+        sender = threading.Thread(target=line.send, args=frames)
+        sender.start()
+        for i in range(number):
+            got = line.receive()
+            assert struct.unpack(">I", got[14:18])[0] == i, (i, got[:20])
+        sender.join()
+        result = finish(line, process)
+    assert result.status == 0, result
+    assert f"{number + 1} echoed, 0 lost, 0 refused" in result.console, result
+
+
+def address(name):
+    with wire.Wire() as line:
+        process = start(line, "--name", name)
+        result = finish(line, process)
+    return re.search(r"address (\S+),", result.console).group(1)
+
+
+def a_domain_keeps_its_address():
+    first = address("web")
+    assert first.startswith("00:16:3e:"), first
+    assert address("web") == first
+    assert address("mail") != first
+
+
+def what_the_user_says_reaches_the_guest():
+    with wire.Wire() as line:
+        process = guest.start(
+            "--net", f"{line.spec},mac=00:16:3e:12:34:56,mtu=9000",
+            guest=guest.image("frames"))
+        line.answer()
+        wait_for_link(process)
+        result = finish(line, process)
+    assert "address 00:16:3e:12:34:56, mtu 9000" in result.console, result
+
+
+def two_guests_talk_to_each_other():
+    with wire.Wire() as line:
+        path = line.path + "2"
+        one = guest.start("--net", f"listen={path}", guest=guest.image("frames"))
+        while not os.path.exists(path):
+            assert one.poll() is None, guest.finish(one)
+        # the second sends a frame in pieces to all; the first turns it round
+        # to the second, and so on for ever: enough to see that it goes on
+        two = guest.start("--net", f"socket={path}", "-v", "--trace", "net",
+                          guest=guest.image("frames"), args=["pieces"])
+        seen = 0
+        for text in two.stderr:
+            seen += b"received, 615 bytes" in text
+            if seen > 100:
+                break
+        for process in (one, two):
+            process.kill()
+            process.communicate()
+    assert seen > 100, seen
+
+
+def says(process, text):
+    """Reads its report up to a line with (text)."""
+    said = b""
+    for line in process.stderr:
+        said += line
+        if text.encode() in line:
+            return
+    raise AssertionError((text, said))
+
+
+def a_peer_that_hangs_up_takes_only_the_link():
+    with wire.Wire() as line:
+        process = start(line)
+        assert echo(line, b"x" * 50) == b"x" * 50
+        line.hang_up()
+        says(process, "the guest's link is down")
+        assert process.poll() is None
+        process.kill()
+        process.communicate()
+
+
+def a_peer_that_lies_takes_only_the_link():
+    for lie in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5abcde"):
+        with wire.Wire() as line:
+            process = start(line)
+            assert echo(line, b"x" * 50) == b"x" * 50
+            line.send_raw(lie)
+            says(process, "impossible length")
+            assert process.poll() is None
+            process.kill()
+            process.communicate()
+
+
+def hello_with(spec, **popen):
+    return guest.run("--net", spec, guest=guest.example("hello"), **popen)
+
+
+def refused(spec, *words, **popen):
+    result = hello_with(spec, **popen)
+    sentence = guest.one_sentence(result)
+    assert result.status == 1, result
+    for word in words:
+        assert word in sentence, (word, result)
+
+
+def missing_wires_are_told():
+    refused("socket=/nonexistent/socket", "/nonexistent/socket", "running?")
+    refused("listen=/nonexistent/socket", "/nonexistent/socket")
+    refused("socket=/" + "x" * 200, "too long")
+
+
+def passt_that_is_missing_or_cannot_is_told():
+    env = {**os.environ, "PATH": "/nonexistent"}
+    refused("user", "install", "passt", env=env)
+
+
+def a_port_that_is_taken_is_told():
+    if not shutil.which("passt"):
+        raise tap.Skip("passt is not installed")
+    with socket.socket() as taken, socket.socket(socket.AF_INET6) as taken6:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        taken6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken6.bind(("::", port))
+        taken6.listen(1)
+        refused(f"user,hostfwd=tcp::{port}-:80", "passt", str(port))
+
+
+def a_device_that_is_no_tap_is_told():
+    if not os.path.exists("/dev/net/tun"):
+        raise tap.Skip("there is no /dev/net/tun here")
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except PermissionError:
+        refused("vifname=pvtest0", "--net user")
+        raise tap.Skip("not permitted to make tap devices") from None
+    refused("vifname=lo", "'lo'", "another")
+    refused("vifname=pvtest0,bridge=nosuchbr0", "nosuchbr0")
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([
+        frames_of_all_sizes_come_back,
+        frames_in_pieces_arrive_whole,
+        a_flood_comes_back_in_order,
+        a_domain_keeps_its_address,
+        what_the_user_says_reaches_the_guest,
+        two_guests_talk_to_each_other,
+        a_peer_that_hangs_up_takes_only_the_link,
+        a_peer_that_lies_takes_only_the_link,
+        missing_wires_are_told,
+        passt_that_is_missing_or_cannot_is_told,
+        a_port_that_is_taken_is_told,
+        a_device_that_is_no_tap_is_told,
+    ]))
