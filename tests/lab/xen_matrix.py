@@ -15,6 +15,7 @@ import xen_guests  # noqa: E402
 import xen_lab  # noqa: E402
 
 ABIS = ("pv", "pvh")
+ENTRY_NOTES = {"pv": elf.NOTE_ENTRY, "pvh": elf.NOTE_PHYS32_ENTRY}
 PATIENCE = 600  # seconds; a cell may wait for all guests
 # What Linux's blkback offers and a case is about: its keys in xenstore.
 AGREED = {"a deep queue": 'ring-page-order = "4"',
@@ -52,11 +53,17 @@ def powers_off_when_asked(_, result, __):
     assert result.console == "ready\nasked to end: 0\n", result
 
 
+def keeps_its_promises(_, result, __):
+    assert result.status == 0, result
+    assert result.console.endswith("verdict: success\n"), result
+
+
+STRANGER = Case("pvh_small", "", keeps_its_promises)
 ASKED = Case("ending", "asked by xl shutdown", powers_off_when_asked,
              args=["wait", "3"])
 # Those with disks last: what became of these is seen when all have ended.
 CASES = sorted([*(Case(name, "", is_as_expected) for name in expect.IMAGES),
-                *expect.CASES, ASKED], key=lambda case: bool(case.disks))
+                *expect.CASES, ASKED, STRANGER], key=lambda case: bool(case.disks))
 
 
 def comes_out_right(runs, case, guest):
@@ -69,7 +76,8 @@ def comes_out_right(runs, case, guest):
 
 
 def has_entry(image, abi):
-    return abi == "pv" or elf.NOTE_PHYS32_ENTRY in elf.Image(image).notes()
+    notes = elf.Image(image).notes()
+    return ENTRY_NOTES[abi] in notes
 
 
 def cell(runs, case, abi):
@@ -83,7 +91,7 @@ def cell(runs, case, abi):
             comes_out_right(runs, case, guest)
     else:
         def made():
-            raise tap.Skip("the image has no PVH entry")
+            raise tap.Skip(f"the image has no {abi.upper()} entry")
     made.__name__ = expect.point(case.image, abi, "real Xen", case.more)
     return made
 
