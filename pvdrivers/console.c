@@ -1,6 +1,6 @@
 /*
  * pvdrivers/console.c: the primary console: two byte streams in the page that
- * start_info names (xen/io/console.h).
+ * the builder shared (xen/io/console.h).
  *
  * Output is never dropped while somebody may still read it: a writer waits for
  * room. What nobody takes for seconds is given up where waiting would keep the
@@ -122,9 +122,9 @@ static int console_start(void)
     struct xencons_interface *page;
     int rc;
 
-    if (guest_is_dom0() || !guest_start_info->console.domU.mfn)
+    if (!ring_port(RING_CONSOLE))
         return 0;
-    page = ring_page(guest_start_info->console.domU.mfn);
+    page = ring_page(RING_CONSOLE);
     if (!page)
         return -ENOMEM;
 
@@ -132,7 +132,7 @@ static int console_start(void)
                                &page->out_prod, &page->out_cons);
     ring_bytes_attach_consumer(&console.in, page->in, sizeof page->in,
                                &page->in_prod, &page->in_cons);
-    console.port = guest_start_info->console.domU.evtchn;
+    console.port = ring_port(RING_CONSOLE);
     rc = event_handle(console.port, console_event, NULL);
     if (rc)
         return rc;

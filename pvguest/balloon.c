@@ -1,21 +1,53 @@
 /*
  * Giving pages back to the hypervisor and taking them again. A page given back
- * is a hole in the p2m list: that is all the book there is to keep.
+ * is a hole in the p2m list, which is all the book there is to keep; where
+ * there is no such list, a bit in one of our own.
  */
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
 
+#include <string.h>
+
 #include <hypercall/calls.h>
 
+#include "abi.h"
 #include "internal.h"
-
-#define BATCH 32
 
 static size_t nr_given;
 
-static uint64_t *p2m(void)
+static uint8_t *book;   /* a bit for each pfn given back; or NULL */
+static bool book_begun; /* it is still what RAM held before */
+
+void balloon_init(void *bits)
 {
-    return (uint64_t *)guest_start_info->mfn_list;
+    book = bits;
+}
+
+static bool is_given(size_t pfn)
+{
+    if (page_p2m)
+        return page_p2m[pfn] == ~0ull;
+    return book_begun && book[pfn / 8] >> pfn % 8 & 1;
+}
+
+static void note_given(size_t pfn)
+{
+    if (page_p2m) {
+        page_p2m[pfn] = ~0ull;
+        return;
+    }
+    if (!book_begun)
+        memset(book, 0, (page_nr_pfns() + 7) / 8);
+    book_begun = true;
+    book[pfn / 8] |= (uint8_t)(1u << pfn % 8);
+}
+
+static void note_taken(size_t pfn, uint64_t frame)
+{
+    if (page_p2m)
+        page_p2m[pfn] = frame;
+    else
+        book[pfn / 8] &= (uint8_t) ~(1u << pfn % 8);
 }
 
 static uintptr_t address_of(size_t pfn)
@@ -26,26 +58,6 @@ static uintptr_t address_of(size_t pfn)
 static size_t pfn_of(const void *page)
 {
     return ((uintptr_t)page - (uintptr_t)guest_virt_base) / PAGE_SIZE;
-}
-
-/* Map (nr) pages to what the p2m list says of them, or to nothing. */
-static bool remap(const size_t *pfns, size_t nr, bool present)
-{
-    multicall_entry_t calls[BATCH];
-    bool good = true;
-
-    for (size_t i = 0; i < nr; i++)
-        calls[i] = (multicall_entry_t){
-            .op = __HYPERVISOR_update_va_mapping,
-            .args = {address_of(pfns[i]),
-                     present ? p2m()[pfns[i]] << PAGE_SHIFT | PTE_RAM : 0,
-                     UVMF_INVLPG},
-        };
-    if (hypercall_multicall(calls, (unsigned)nr))
-        return false;
-    for (size_t i = 0; i < nr; i++)
-        good &= calls[i].result == 0;
-    return good;
 }
 
 /* The hypervisor counts what it did; the list is machine or guest frames. */
@@ -69,8 +81,8 @@ static void free_pages(const size_t *pfns, size_t nr)
 
 static size_t give_some(size_t nr)
 {
-    size_t pfns[BATCH] = {0}, found = 0, done;
-    xen_pfn_t mfns[BATCH];
+    size_t pfns[BALLOON_BATCH] = {0}, found = 0, done;
+    xen_pfn_t mfns[BALLOON_BATCH];
     void *page;
 
     for (; found < nr && (page = page_alloc(1)); found++) {
@@ -79,34 +91,34 @@ static size_t give_some(size_t nr)
     }
     if (found == 0)
         return 0;
-    if (!remap(pfns, found, false))
+    if (!guest_abi->show_pages(pfns, found, false))
         guest_panic("the hypervisor keeps pages mapped that are given back");
     done = change_reservation(XENMEM_decrease_reservation, mfns, found);
 
     for (size_t i = 0; i < done; i++)
-        p2m()[pfns[i]] = ~0ull;
+        note_given(pfns[i]);
     nr_given += done;
-    if (done < found && remap(pfns + done, found - done, true))
+    if (done < found && guest_abi->show_pages(pfns + done, found - done, true))
         free_pages(pfns + done, found - done);
     return done;
 }
 
 static size_t take_some(size_t nr)
 {
-    size_t pfns[BATCH] = {0}, found = 0, done;
-    xen_pfn_t frames[BATCH];
+    size_t pfns[BALLOON_BATCH] = {0}, found = 0, done;
+    xen_pfn_t frames[BALLOON_BATCH];
 
-    for (size_t pfn = 0; pfn < guest_start_info->nr_pages && found < nr; pfn++)
-        if (p2m()[pfn] == ~0ull) {
+    for (size_t pfn = 0; pfn < page_nr_pfns() && found < nr; pfn++)
+        if (is_given(pfn)) {
             pfns[found] = pfn;
             frames[found++] = pfn;
         }
     done = change_reservation(XENMEM_populate_physmap, frames, found);
 
     for (size_t i = 0; i < done; i++)
-        p2m()[pfns[i]] = frames[i];
+        note_taken(pfns[i], frames[i]);
     nr_given -= done;
-    if (done == 0 || !remap(pfns, done, true))
+    if (done == 0 || !guest_abi->show_pages(pfns, done, true))
         return 0;
     free_pages(pfns, done);
     return done;
@@ -117,7 +129,8 @@ size_t page_give_back(size_t nr)
     size_t total = 0, done;
 
     do {
-        done = give_some(nr - total < BATCH ? nr - total : BATCH);
+        done =
+            give_some(nr - total < BALLOON_BATCH ? nr - total : BALLOON_BATCH);
         total += done;
     } while (done && total < nr);
     return total;
@@ -130,7 +143,8 @@ size_t page_take_again(size_t nr)
     if (nr > nr_given)
         nr = nr_given;
     while (total < nr) {
-        done = take_some(nr - total < BATCH ? nr - total : BATCH);
+        done =
+            take_some(nr - total < BALLOON_BATCH ? nr - total : BALLOON_BATCH);
         total += done;
         if (done == 0)
             break;

@@ -1,57 +1,19 @@
 /*
- * The ways in and out that C cannot write: traps, upcalls, the block that ends
- * in an upcall, and the switch from thread to thread.
+ * The ways in and out that C cannot write and both ABIs share: the middle of a
+ * trap, the block that ends in an upcall, and the switch from thread to thread.
  */
-#define __ASSEMBLY__
-#include <hypercall/calls.h>
-
-#define SCHEDOP_block  1
-#define UPCALL_MASK    1 /* offset of evtchn_upcall_mask in shared_info */
-#define VECTOR_UPCALL  256
-#define FRAME_RIP      (17 * 8) /* in struct trap_frame */
-#define FXSAVE_SIZE    512
-#define XSAVE_HEADER   512
+#define FRAME_RIP    (17 * 8) /* in struct trap_frame */
+#define FXSAVE_SIZE  512
+#define XSAVE_HEADER 512
 
 /*
- * A bounce frame is, upwards: RCX, R11, perhaps an error code, RIP, CS,
- * RFLAGS, RSP, SS. Make a struct trap_frame of it.
+ * From an ABI's own entry, with a struct trap_frame on the stack from (vector)
+ * upwards.
  */
-.macro entry name, vector, has_error
-    .global \name
-    .type \name, @function
-\name:
-    pop %rcx
-    pop %r11
-    .if \has_error == 0
-    push $0
-    .endif
-    push $\vector
-    jmp trap_common
-    .size \name, . - \name
-.endm
-
     .text
-    entry trap_0, 0, 0
-    entry trap_1, 1, 0
-    entry trap_3, 3, 0
-    entry trap_4, 4, 0
-    entry trap_5, 5, 0
-    entry trap_6, 6, 0
-    entry trap_7, 7, 0
-    entry trap_9, 9, 0
-    entry trap_10, 10, 1
-    entry trap_11, 11, 1
-    entry trap_12, 12, 1
-    entry trap_13, 13, 1
-    entry trap_14, 14, 1
-    entry trap_16, 16, 0
-    entry trap_17, 17, 1
-    entry trap_18, 18, 0
-    entry trap_19, 19, 0
-    entry trap_21, 21, 1
-
-    .type trap_common, @function
-trap_common:
+    .global guest_trap_common
+    .type guest_trap_common, @function
+guest_trap_common:
     push %rdi
     push %rsi
     push %rdx
@@ -120,31 +82,16 @@ trap_common:
     pop %rdx
     pop %rsi
     pop %rdi
-    movq $0, 8(%rsp) /* the error code's slot is the iret frame's flags */
-    add $8, %rsp
-    jmp HYPERCALL_STUB(__HYPERVISOR_iret)
-    .size trap_common, . - trap_common
+    jmp *guest_trap_return(%rip) /* RSP at (vector) */
+    .size guest_trap_common, . - guest_trap_common
 
 /*
- * Events. Cooperative guests open the upcall mask nowhere but inside
- * SCHEDOP_block, so there is nothing to go back to: the wake-up is the end of
- * guest_block.
+ * void guest_block(void): sleep until an event is pending.
+ *
+ * Cooperative guests let no event in but here, so an upcall has nothing to go
+ * back to: it comes out as the end of this function. guest_sleep jumps there
+ * as well, when it woke without one. Events are kept out again by then.
  */
-    .global guest_upcall
-    .type guest_upcall, @function
-guest_upcall:
-    cmpb $0, event_preempt(%rip)
-    jne 1f
-    mov block_sp(%rip), %rsp
-    jmp .Lblock_end
-1:  pop %rcx
-    pop %r11
-    push $0
-    push $VECTOR_UPCALL
-    jmp trap_common
-    .size guest_upcall, . - guest_upcall
-
-/* void guest_block(void): sleep until an event is pending. */
     .global guest_block
     .type guest_block, @function
 guest_block:
@@ -155,11 +102,11 @@ guest_block:
     push %r14
     push %r15
     mov %rsp, block_sp(%rip)
-    mov $SCHEDOP_block, %edi
-    xor %esi, %esi
-    call HYPERCALL_STUB(__HYPERVISOR_sched_op)
-.Lblock_end:
-    movb $1, guest_shared_page + UPCALL_MASK(%rip)
+    jmp *guest_sleep(%rip)
+
+    .global guest_woken
+guest_woken:
+    mov block_sp(%rip), %rsp
     pop %r15
     pop %r14
     pop %r13
@@ -168,16 +115,6 @@ guest_block:
     pop %rbp
     ret
     .size guest_block, . - guest_block
-
-/*
- * A callback the hypervisor makes when it could not reload a segment: nothing
- * here loads any.
- */
-    .global guest_failsafe
-    .type guest_failsafe, @function
-guest_failsafe:
-    ud2
-    .size guest_failsafe, . - guest_failsafe
 
 /*
  * void guest_switch(void **save_sp, void *sp): park the running thread and
@@ -223,6 +160,11 @@ guest_thread_entry:
     .bss
     .balign 8
 block_sp:
+    .skip 8
+    .global guest_trap_return, guest_sleep
+guest_trap_return:
+    .skip 8
+guest_sleep:
     .skip 8
 
     .section .bss_pages, "aw", @nobits

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "abi.h"
 #include "internal.h"
 #include <hypercall/calls.h>
 
@@ -24,7 +25,7 @@ struct handler {
 static struct handler first[NR_FIRST];
 static struct handler *more[NR_PORTS / PER_PAGE];
 
-bool event_preempt; /* read by guest_upcall */
+bool event_preempt;
 
 static struct handler *handler_of(evtchn_port_t port)
 {
@@ -189,14 +190,12 @@ bool event_dispatch(void)
 
 void event_upcalls(bool on)
 {
-    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
-
     if (!on) {
-        __atomic_store_n(&vcpu->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
+        guest_abi->close_upcalls();
         event_preempt = false;
         return;
     }
     event_preempt = true;
-    __atomic_store_n(&vcpu->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
+    guest_abi->open_upcalls();
     force_upcall();
 }

@@ -11,9 +11,9 @@
 #include <grant/offer.h>
 #include <hypercall/calls.h>
 
+#include "abi.h"
 #include "internal.h"
 
-#define MAX_FRAMES     64
 #define PER_FRAME      (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define DEFAULT_FRAMES 4 /* where the limit cannot be asked for */
 
@@ -21,36 +21,25 @@ static struct grant_offers offers;
 static uintptr_t table; /* address space for max_frames */
 static uint32_t nr_frames, max_frames;
 
-/* Have the hypervisor grow the table to (wanted) frames; map the new ones. */
 static bool map_frames(uint32_t wanted)
 {
-    xen_pfn_t frames[MAX_FRAMES] = {0};
-    int16_t status;
-
-    if (hypercall_grant_setup_table(wanted, frames, &status) ||
-        status != GNTST_okay)
-        return false;
-    for (uint32_t i = nr_frames; i < wanted; i++) {
-        if (!map_frame_at(table + i * PAGE_SIZE, frames[i], true))
-            return false;
-        nr_frames = i + 1;
-    }
-    return true;
+    nr_frames += guest_abi->grow_grants(nr_frames, wanted,
+                                        table + nr_frames * PAGE_SIZE);
+    return nr_frames == wanted;
 }
 
 /* More entries than pages to lend are no use. */
 static uint32_t frames_wanted(void)
 {
     struct gnttab_query_size size;
-    unsigned long entries =
-        guest_start_info->nr_pages + GNTTAB_NR_RESERVED_ENTRIES;
+    unsigned long entries = page_nr_ram() + GNTTAB_NR_RESERVED_ENTRIES;
     unsigned long frames = (entries + PER_FRAME - 1) / PER_FRAME;
     uint32_t limit = DEFAULT_FRAMES;
 
     if (hypercall_grant_query_size(&size) == 0 && size.status == GNTST_okay)
         limit = size.max_nr_frames;
-    if (limit > MAX_FRAMES)
-        limit = MAX_FRAMES;
+    if (limit > GRANT_MAX_FRAMES)
+        limit = GRANT_MAX_FRAMES;
     return frames < limit ? (uint32_t)frames : limit;
 }
 

@@ -19,29 +19,40 @@ extern int (*const guest_drivers_start[])(void);
 extern int (*const guest_drivers_end[])(void);
 
 /* entry_x86_64.S */
-extern char guest_upcall[], guest_failsafe[], guest_thread_entry[];
+extern char guest_thread_entry[];
 extern struct shared_info guest_shared_page;
-void guest_block(void);
+void guest_block(void); /* sleep until an event is pending */
 void guest_switch(void **save_sp, void *sp);
-
-/* trap.c */
-extern const struct trap_info guest_trap_table[];
 
 /* panic.c: the end, by a trap if (frame). */
 _Noreturn void guest_report(const struct trap_frame *frame, const char *format,
                             ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * page.c: RAM is ours from (first_free) up; the builder mapped some of it.
+ * page.c: RAM is mapped linearly from guest_virt_base to (end). It is ours from
+ * (first_free) up, and mapped up to (mapped_end): all of it, if this ABI has no
+ * map_ram.
  */
-void page_init(uintptr_t first_free);
+void page_init(uintptr_t first_free, uintptr_t mapped_end, uintptr_t end);
+
+/* More RAM, behind a hole; mapped and ours. Eight such; others are not used. */
+void page_add(uintptr_t start, uintptr_t end);
 
 /* Does [(address), +len) lie in RAM that is mapped? */
 bool page_is_mapped(uintptr_t address, size_t len);
 
+/* One more than the highest page frame number of RAM. */
+size_t page_nr_pfns(void);
+
+/* The machine frames of RAM by pfn; NULL where frame n is page n. */
+extern uint64_t *page_p2m;
+
 /*
- * map.c: page tables beyond the builder's.
+ * balloon.c: where there is no p2m list: (book), a bit for each pfn of RAM, is
+ * written to when first needed.
  */
+void balloon_init(void *book);
+
 #define PTE_PRESENT 0x001ull
 #define PTE_WRITE   0x002ull
 #define PTE_USER    0x004ull
@@ -50,22 +61,14 @@ bool page_is_mapped(uintptr_t address, size_t len);
 #define PTE_TABLE   (PTE_RAM | PTE_USER)
 #define PTE_FRAME   0x000ffffffffff000ull
 
-/*
- * Map the RAM at [from, to), both on 2 MiB bounds unless (to) is RAM's end.
- * Tables come from (table), pages that are mapped and ours; false, with
- * nothing lost, when the hypervisor refuses or there is no page.
- */
-bool map_ram(uintptr_t from, uintptr_t to, void *(*table)(void));
-
-/* (nr) pages of address space in a row for frames to be mapped at; 0: none. */
+/* window.c: (nr) pages of address space in a row, for map_frame; 0: none. */
 uintptr_t map_window(size_t nr);
-bool map_frame_at(uintptr_t va, uint64_t mfn, bool writable);
 
 /* thread.c */
 extern unsigned thread_in_handler; /* depth of event handlers running */
 void thread_init(void);
 
-/* event.c: upcalls between any two instructions; read by guest_upcall. */
+/* event.c: upcalls between any two instructions; read where they come in. */
 extern bool event_preempt;
 
 #endif

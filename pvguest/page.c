@@ -10,11 +10,8 @@
 
 #include <string.h>
 
+#include "abi.h"
 #include "internal.h"
-
-/* The builder maps this much past the stack, and on to a bound (xen/xen.h). */
-#define BUILDER_PAD   0x80000ul
-#define BUILDER_ALIGN 0x400000ul
 
 #define L1_SPAN 0x200000ul
 #define L2_SPAN 0x40000000ul
@@ -29,6 +26,15 @@ static uintptr_t fresh;      /* never used, from here to ram_end */
 static uintptr_t mapped_end; /* mapped up to here */
 static uintptr_t ram_end;
 static size_t nr_free;
+
+/* RAM behind holes. */
+#define MAX_APART 8
+static struct {
+    uintptr_t start, end;
+} apart[MAX_APART];
+static unsigned nr_apart;
+
+uint64_t *page_p2m;
 
 /*
  * Mapped pages set aside for the tables that will map the rest: in a row at
@@ -64,7 +70,7 @@ static bool map_more(void)
 
     if (to > ram_end)
         to = ram_end;
-    if (!map_ram(mapped_end, to, take_spare))
+    if (!guest_abi->map_ram(mapped_end, to, take_spare))
         return false;
     mapped_end = to;
     return true;
@@ -92,22 +98,55 @@ static void set_tables_aside(void)
     }
 }
 
-void page_init(uintptr_t first_free)
+void page_init(uintptr_t first_free, uintptr_t mapped, uintptr_t end)
 {
     fresh = first_free;
-    ram_end = virt_base() + guest_start_info->nr_pages * PAGE_SIZE;
-    mapped_end =
-        (first_free + BUILDER_PAD + BUILDER_ALIGN - 1) & ~(BUILDER_ALIGN - 1);
-    if (mapped_end > ram_end)
-        mapped_end = ram_end;
+    ram_end = end;
+    mapped_end = mapped < end ? mapped : end;
     nr_free = (ram_end - fresh) / PAGE_SIZE;
     set_tables_aside();
 }
 
+void page_add(uintptr_t start, uintptr_t end)
+{
+    if (nr_apart == MAX_APART)
+        return;
+    apart[nr_apart].start = start;
+    apart[nr_apart++].end = end;
+    page_free((void *)start, (end - start) / PAGE_SIZE);
+}
+
+static bool lies_in(uintptr_t address, size_t len, uintptr_t start,
+                    uintptr_t end)
+{
+    return address >= start && address < end && len <= end - address;
+}
+
 bool page_is_mapped(uintptr_t address, size_t len)
 {
-    return address >= virt_base() && address < mapped_end &&
-           len <= mapped_end - address;
+    for (unsigned i = 0; i < nr_apart; i++)
+        if (lies_in(address, len, apart[i].start, apart[i].end))
+            return true;
+    return lies_in(address, len, virt_base(), mapped_end);
+}
+
+size_t page_nr_pfns(void)
+{
+    uintptr_t end = ram_end;
+
+    for (unsigned i = 0; i < nr_apart; i++)
+        if (apart[i].end > end)
+            end = apart[i].end;
+    return (end - virt_base()) / PAGE_SIZE;
+}
+
+size_t page_nr_ram(void)
+{
+    size_t size = ram_end - virt_base();
+
+    for (unsigned i = 0; i < nr_apart; i++)
+        size += apart[i].end - apart[i].start;
+    return size / PAGE_SIZE;
 }
 
 static void *alloc_fresh(size_t nr)
@@ -198,7 +237,7 @@ size_t page_nr_free(void)
 
 uint64_t page_mfn(const void *address)
 {
-    const uint64_t *p2m = (const uint64_t *)guest_start_info->mfn_list;
+    size_t pfn = ((uintptr_t)address - virt_base()) / PAGE_SIZE;
 
-    return p2m[((uintptr_t)address - virt_base()) / PAGE_SIZE];
+    return page_p2m ? page_p2m[pfn] : pfn;
 }

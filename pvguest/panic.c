@@ -5,8 +5,10 @@
  */
 #include <pvguest/guest.h>
 
+#include <xen/sched.h>
+
+#include "abi.h"
 #include "internal.h"
-#include <hypercall/calls.h>
 
 #define STACK_WORDS 12
 #define MAX_FRAMES  24
@@ -28,7 +30,7 @@ static void say(const char *format, ...)
     va_end(args);
     if (len >= sizeof line)
         len = sizeof line - 1;
-    if (hypercall_console_write(line, len) < 0 && console)
+    if (!guest_abi->write_log(line, len) && console)
         console->write(line, len);
 }
 

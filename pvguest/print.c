@@ -4,7 +4,7 @@
  */
 #include <pvguest/guest.h>
 
-#include <hypercall/calls.h>
+#include "abi.h"
 
 struct sink {
     void (*put)(struct sink *sink, const char *bytes, size_t len);
@@ -38,7 +38,7 @@ void guest_write(const char *bytes, size_t len)
     if (console)
         console->write(bytes, len);
     else
-        hypercall_console_write(bytes, len);
+        guest_abi->write_log(bytes, len);
 }
 
 /* Lines are gathered so that one is one hypercall. */

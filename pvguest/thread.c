@@ -7,8 +7,7 @@
 #include <pvguest/page.h>
 #include <pvguest/thread.h>
 
-#include <hypercall/calls.h>
-
+#include "abi.h"
 #include "internal.h"
 
 #define STACK_PAGES 16
@@ -98,7 +97,7 @@ static void load_tls(uint64_t tls)
     if (tls == tls_loaded)
         return;
     tls_loaded = tls;
-    if (hypercall_set_segment_base(SEGBASE_FS, tls))
+    if (!guest_abi->set_fs_base(tls))
         guest_panic("the hypervisor refuses to set the FS base");
 }
 

@@ -1,5 +1,5 @@
 /*
- * Exceptions: the table told to the hypervisor, and what becomes of each.
+ * Exceptions: what becomes of each.
  */
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
@@ -8,45 +8,26 @@
 #include <cpuid.h>
 #include <stddef.h>
 
+#include "abi.h"
 #include "internal.h"
-#include <hypercall/calls.h>
 
 #define VECTOR_UPCALL 256
 
 #define FXSAVE_SIZE 512
 
-/* trap_info.flags: who may raise it by INT, and that upcalls get masked. */
-#define BY_INT      1
-#define MASK_EVENTS 4
-
-extern char trap_0[], trap_1[], trap_3[], trap_4[], trap_5[], trap_6[],
-    trap_7[], trap_9[], trap_10[], trap_11[], trap_12[], trap_13[], trap_14[],
-    trap_16[], trap_17[], trap_18[], trap_19[], trap_21[];
-
 void guest_trap(struct trap_frame *frame);
 size_t trap_state_size(void);
-
-#define TRAP(vector, flags)                            \
-    {                                                  \
-        vector, MASK_EVENTS | (flags), FLAT_KERNEL_CS, \
-            (uintptr_t)trap_##vector                   \
-    }
-
-const struct trap_info guest_trap_table[] = {
-    TRAP(0, 0),  TRAP(1, 0),  TRAP(3, BY_INT), TRAP(4, BY_INT), TRAP(5, 0),
-    TRAP(6, 0),  TRAP(7, 0),  TRAP(9, 0),      TRAP(10, 0),     TRAP(11, 0),
-    TRAP(12, 0), TRAP(13, 0), TRAP(14, 0),     TRAP(16, 0),     TRAP(17, 0),
-    TRAP(18, 0), TRAP(19, 0), TRAP(21, 0),     {0, 0, 0, 0},
-};
 
 static const char *const names[TRAP_NR] = {
     [0] = "divide error",
     [1] = "debug exception",
+    [2] = "non-maskable interrupt",
     [3] = "breakpoint",
     [4] = "overflow",
     [5] = "bound range exceeded",
     [6] = "invalid opcode",
     [7] = "device not available",
+    [8] = "double fault",
     [9] = "coprocessor segment overrun",
     [10] = "invalid TSS",
     [11] = "segment not present",
@@ -75,7 +56,7 @@ trap_fn trap_handle(unsigned vector, trap_fn fn)
 
 uint64_t trap_fault_address(void)
 {
-    return guest_shared_info->vcpu_info[0].arch.cr2;
+    return guest_abi->fault_address();
 }
 
 /*

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include <hypercall/calls.h>
-#include <pvguest/guest.h>
 
 int main(int argc, char **argv)
 {
@@ -13,7 +12,6 @@ int main(int argc, char **argv)
     printf("Hello from a Paravane guest.\n");
     printf("hypervisor interface: Xen %ld.%ld\n", version >> 16,
            version & 0xffff);
-    printf("start of day: %s\n", guest_start_info->magic);
     for (int i = 1; i < argc; i++)
         printf("argument %d: %s\n", i, argv[i]);
     return 0;

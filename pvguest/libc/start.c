@@ -83,7 +83,7 @@ void guest_main(void)
     char **argv = (char **)words;
     int argc;
 
-    memcpy(line, guest_start_info->cmd_line, MAX_GUEST_CMDLINE);
+    strncpy(line, guest_command_line(), MAX_GUEST_CMDLINE);
     argv[0] = name;
     argc = 1 + split(line, argv + 1, MAX_ARGS);
     stir(seed);

@@ -44,8 +44,7 @@ static struct {
 
 bool store_available(void)
 {
-    return !conn.broken && !guest_is_dom0() && guest_start_info->store_mfn &&
-           guest_start_info->store_evtchn;
+    return !conn.broken && ring_port(RING_STORE);
 }
 
 /* Nothing more will come: let nobody wait for it. */
@@ -133,7 +132,7 @@ static int conn_open(void)
         return conn.broken ? -EIO : 0;
     if (!store_available())
         return -EIO;
-    page = ring_page(guest_start_info->store_mfn);
+    page = ring_page(RING_STORE);
     if (!page)
         return -EIO;
 
@@ -141,7 +140,7 @@ static int conn_open(void)
                                &page->req_prod, &page->req_cons);
     ring_bytes_attach_consumer(&conn.rsp, page->rsp, XENSTORE_RING_SIZE,
                                &page->rsp_prod, &page->rsp_cons);
-    conn.port = guest_start_info->store_evtchn;
+    conn.port = ring_port(RING_STORE);
     rc = event_handle(conn.port, conn_event, NULL);
     if (rc)
         return -EIO;

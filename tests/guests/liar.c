@@ -62,30 +62,27 @@ static void lie(uint32_t *index, uint32_t value, evtchn_port_t port)
 
 static void lie_to_console(const char *which, uint32_t value)
 {
-    struct xencons_interface *page =
-        ring_page(guest_start_info->console.domU.mfn);
+    struct xencons_interface *page = ring_page(RING_CONSOLE);
     uint32_t *const indices[] = {&page->in_cons, &page->in_prod,
                                  &page->out_cons, &page->out_prod};
 
-    lie(indices[atoi(which)], value, guest_start_info->console.domU.evtchn);
+    lie(indices[atoi(which)], value, ring_port(RING_CONSOLE));
 }
 
 static void lie_to_store(const char *which, uint32_t value)
 {
-    struct xenstore_domain_interface *page =
-        ring_page(guest_start_info->store_mfn);
+    struct xenstore_domain_interface *page = ring_page(RING_STORE);
     uint32_t *const indices[] = {&page->req_cons,   &page->req_prod,
                                  &page->rsp_cons,   &page->rsp_prod,
                                  &page->connection, &page->error};
 
-    lie(indices[atoi(which)], value, guest_start_info->store_evtchn);
+    lie(indices[atoi(which)], value, ring_port(RING_STORE));
 }
 
 /* A message whose header is (type, number, number, length). */
 static void send_to_store(const char *type, uint32_t length)
 {
-    struct xenstore_domain_interface *page =
-        ring_page(guest_start_info->store_mfn);
+    struct xenstore_domain_interface *page = ring_page(RING_STORE);
     const struct xsd_sockmsg header = {
         .type = (uint32_t)atoi(type), .tx_id = UINT32_MAX, .len = length};
     uint8_t bytes[XENSTORE_RING_SIZE];
@@ -95,7 +92,7 @@ static void send_to_store(const char *type, uint32_t length)
     memcpy(bytes, &header, sizeof header);
     for (uint32_t i = 0; i < 512; i++)
         page->req[(at + i) % XENSTORE_RING_SIZE] = (char)bytes[i];
-    lie(&page->req_prod, at + 512, guest_start_info->store_evtchn);
+    lie(&page->req_prod, at + 512, ring_port(RING_STORE));
 }
 
 /* As much of everything as the store takes. */
@@ -184,8 +181,7 @@ static bool is_ours(uint32_t port, const uint32_t *ours, unsigned nr)
 /* Knock at, and try to take, every port but the two we were given. */
 static void knock(const char *unused, uint32_t number)
 {
-    const uint32_t ours[] = {guest_start_info->store_evtchn,
-                             guest_start_info->console.domU.evtchn};
+    const uint32_t ours[] = {ring_port(RING_STORE), ring_port(RING_CONSOLE)};
     unsigned opened = 0;
     uint32_t port = 0;
 

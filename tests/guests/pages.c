@@ -4,7 +4,6 @@
  */
 #include "verdict.h"
 
-#include <pvguest/guest.h>
 #include <pvguest/page.h>
 
 #include <stdint.h>
@@ -44,10 +43,9 @@ static void all_of_it(void)
     size_t free_before = page_nr_free(), nr;
     uintptr_t *chain = take_all(&nr);
 
-    promise(nr + 256 > guest_start_info->nr_pages - 1024,
-            "most of RAM can be had");
+    promise(nr + 256 > page_nr_ram() - 1024, "most of RAM can be had");
     promise(page_nr_free() <= 2, "until there is none");
-    promise(free_before - nr < 1 + guest_start_info->nr_pages / 256,
+    promise(free_before - nr < 1 + page_nr_ram() / 256,
             "no more was spent than page tables take");
     promise(free_all(chain, nr), "every page was ours alone");
     promise(page_nr_free() >= nr, "and is free again");

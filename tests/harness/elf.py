@@ -93,6 +93,12 @@ class Image:
         self.bytes[at:at + size] = value.ljust(size, b"\0")
         return self
 
+    def hide_note(self, kind):
+        """Give it a type that nobody knows."""
+        at, _ = self.notes()[kind]
+        self.bytes[at - 8] = 0x7f
+        return self
+
     def move(self, distance):
         """Link it (distance) higher, as far as headers and notes tell.
         Where it lies in physical memory stays."""

@@ -21,6 +21,8 @@ def good():
 
 # What one engine alone refuses.
 PROCESS = ["--engine", "process"]
+# What is wrong with the entry as PV alone: the other would be taken.
+PV = ["--abi", "pv"]
 
 
 def refused(path, *parts, options=()):
@@ -143,9 +145,12 @@ def without_xen_notes_it_is_refused():
 
 
 def notes_of_another_world_are_refused():
-    image_refused(good().set_note(elf.NOTE_XEN_VERSION, b"xen-2.0"), "xen-2.0")
-    image_refused(good().set_note(elf.NOTE_LOADER, b"other"), "LOADER")
-    image_refused(good().set_note(elf.NOTE_FEATURES, b"!x"), "feature")
+    image_refused(good().set_note(elf.NOTE_XEN_VERSION, b"xen-2.0"), "xen-2.0",
+                  options=PV)
+    image_refused(good().set_note(elf.NOTE_LOADER, b"other"), "LOADER",
+                  options=PV)
+    image_refused(good().set_note(elf.NOTE_FEATURES, b"!x"), "feature",
+                  options=PV)
 
 
 def notes_that_are_broken_are_refused():
@@ -179,7 +184,7 @@ def the_upper_half_is_refused_by_a_process():
 def places_that_nobody_has_are_refused():
     for distance in (2**47, 0x8000000000000000, 0xffff800000000000,
                      2**47 - 0x400000 - 0x8000):
-        image_refused(good().move(distance))
+        image_refused(good().move(distance), options=PV)
 
 
 def below_what_linux_maps_is_refused():

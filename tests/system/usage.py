@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import elf  # noqa: E402
 import guest  # noqa: E402
 import tap  # noqa: E402
 
@@ -183,14 +184,24 @@ def inspect_tells_people_and_programs_the_same():
         result = paravane("inspect", "--json", guest.example(name))
         assert result.status == 0 and result.report == "", result
         found = json.loads(result.console)
-        assert found["abis"]["PV"]["offered"] is True, found
-        assert found["abis"]["PVH"]["offered"] is False, found
         assert found["engines"]["process"]["can_run"] is True, found
         assert found["notes"]["XEN_VERSION"] == "xen-3.0", found
-        assert f"entry {found['abis']['PV']['entry']:#x}" in shown.console
-        assert found["abis"]["PVH"]["why_not"] in shown.console, shown
+        for abi in ("PV", "PVH"):
+            assert found["abis"][abi]["offered"] is True, found
+            entry = found["abis"][abi]["entry"]
+            assert f"{abi:4} entry {entry:#x}" in shown.console, shown
         for note in found["notes"]:
             assert note in shown.console, (note, shown)
+
+
+def inspect_says_why_an_abi_is_not_offered():
+    image = elf.Image(guest.example("hello"))
+    with image.hide_note(elf.NOTE_PHYS32_ENTRY) as path:
+        shown = paravane("inspect", path)
+        found = json.loads(paravane("inspect", "--json", path).console)
+    assert found["abis"]["PV"]["offered"] is True, found
+    assert found["abis"]["PVH"]["offered"] is False, found
+    assert found["abis"]["PVH"]["why_not"] in shown.console, shown
 
 
 def doctor_tells_people_and_programs_the_same():
@@ -290,6 +301,7 @@ if __name__ == "__main__":
         every_option_of_run_is_in_its_help,
         the_version_is_one_line,
         inspect_tells_people_and_programs_the_same,
+        inspect_says_why_an_abi_is_not_offered,
         doctor_tells_people_and_programs_the_same,
         doctor_measures_the_kvm_that_is_here,
         doctor_can_do_without_kvm,

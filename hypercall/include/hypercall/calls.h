@@ -541,6 +541,14 @@ static inline long hypercall_hvm_get_param(uint32_t index, uint64_t *value)
     return rc;
 }
 
+static inline long hypercall_hvm_set_param(uint32_t index, uint64_t value)
+{
+    struct xen_hvm_param op = {
+        .domid = DOMID_SELF, .index = index, .value = value};
+
+    return hypercall_hvm_op(HVMOP_set_param, &op);
+}
+
 #endif /* !__ASSEMBLY__ */
 
 #endif

@@ -11,9 +11,20 @@
 
 #include <xen/xen.h>
 
-/* As the builder left it (xen/xen.h), and shared_info where it is mapped. */
-extern start_info_t *guest_start_info;
+/*
+ * Images have two entries and run by the ABI whose builder started them: PV,
+ * or PVH, which is a virtual machine of their own.
+ */
+bool guest_is_pvh(void);
+
+/* The words after the image, unparsed: at most MAX_GUEST_CMDLINE with NUL. */
+const char *guest_command_line(void);
+
+/* xen/xen.h: where it is mapped, as either. */
 extern struct shared_info *guest_shared_info;
+
+/* As the builder left it (xen/xen.h). PV's own: NULL as PVH. */
+extern start_info_t *guest_start_info;
 
 /* Is this the initial domain, with console_io in place of a console ring? */
 bool guest_is_dom0(void);

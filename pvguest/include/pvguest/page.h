@@ -1,7 +1,7 @@
 /*
  * pvguest/page.h: memory by the page: all RAM the domain was given, mapped
- * linearly, so that an address, a pfn and (through the p2m) a mfn name the
- * same page. malloc (musl) stands on this.
+ * linearly, so that an address, a pfn and (as PV, through the p2m) a mfn name
+ * the same page. malloc (musl) stands on this.
  */
 #ifndef PVGUEST_PAGE_H
 #define PVGUEST_PAGE_H
@@ -23,11 +23,17 @@ void page_free(void *pages, size_t nr);
 /* Pages free now, including those that nobody has touched or mapped yet. */
 size_t page_nr_free(void);
 
-/* The machine frame behind (address), which must lie in RAM. */
+/* Pages of RAM that the domain was given, all told. */
+size_t page_nr_ram(void);
+
+/*
+ * The frame behind (address), which must lie in RAM, as the hypervisor counts
+ * them: a machine frame as PV, a guest frame as PVH.
+ */
 uint64_t page_mfn(const void *address);
 
 /*
- * Map machine frame (mfn), not RAM of ours (shared_info, a grant table frame),
+ * Map frame (mfn), not RAM of ours (shared_info, a grant table frame),
  * at a fresh address, for good: there are about 500 such. NULL when they are
  * used up or the hypervisor refuses.
  */

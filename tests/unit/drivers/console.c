@@ -41,7 +41,7 @@ static void connected(void)
     struct xencons_interface *page;
 
     fake_guest_init();
-    guest_start_info->store_evtchn = 0;
+    fake.store_port = 0;
     page = fake.console_page;
     page->out_cons = page->out_prod = UINT32_MAX - 5;
     ring_bytes_attach_consumer(&reader, page->out, sizeof page->out,
@@ -121,7 +121,7 @@ Test(console, gives_up_on_broken_indices)
 
 Test(console_dom0, has_none, .init = fake_guest_init)
 {
-    guest_start_info->flags = SIF_INITDOMAIN;
+    fake.console_port = 0;
     for (int (*const *fn)(void) = __start_guest_drivers;
          fn < __stop_guest_drivers; fn++)
         cr_expect_eq((*fn)(), 0);

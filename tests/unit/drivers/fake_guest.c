@@ -6,6 +6,7 @@
 #include <pvguest/grant.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/ring_page.h>
 #include <pvguest/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@
 #define STACK_SIZE (256 * 1024)
 
 struct fake_guest fake;
-start_info_t *guest_start_info;
 
 struct thread {
     ucontext_t context;
@@ -49,20 +49,17 @@ static struct {
 
 void fake_guest_init(void)
 {
-    char *pages = aligned_alloc(PAGE_SIZE, 3 * PAGE_SIZE);
+    char *pages = aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE);
 
-    memset(pages, 0, 3 * PAGE_SIZE);
+    memset(pages, 0, 2 * PAGE_SIZE);
     memset(&fake, 0, sizeof fake);
     memset(ports, 0, sizeof ports);
     memset(grants, 0, sizeof grants);
     fake.grant_limit = NR_GRANTS - 1;
-    fake.store_page = pages + PAGE_SIZE;
-    fake.console_page = pages + 2 * PAGE_SIZE;
-    guest_start_info = (start_info_t *)pages;
-    guest_start_info->store_mfn = page_mfn(fake.store_page);
-    guest_start_info->store_evtchn = FAKE_STORE_PORT;
-    guest_start_info->console.domU.mfn = page_mfn(fake.console_page);
-    guest_start_info->console.domU.evtchn = FAKE_CONSOLE_PORT;
+    fake.store_page = pages;
+    fake.console_page = pages + PAGE_SIZE;
+    fake.store_port = FAKE_STORE_PORT;
+    fake.console_port = FAKE_CONSOLE_PORT;
     ports[0].used = ports[1].used = ports[2].used = true;
     current = threads = &main_thread;
 }
@@ -363,10 +360,14 @@ uint64_t page_mfn(const void *address)
     return (uintptr_t)address >> PAGE_SHIFT;
 }
 
-void *page_map_frame(uint64_t mfn, bool writable)
+evtchn_port_t ring_port(enum builder_ring ring)
 {
-    (void)writable;
-    return (void *)(mfn << PAGE_SHIFT);
+    return ring == RING_STORE ? fake.store_port : fake.console_port;
+}
+
+void *ring_page(enum builder_ring ring)
+{
+    return ring == RING_STORE ? fake.store_page : fake.console_page;
 }
 
 int64_t guest_grant(domid_t borrower, const void *page, bool readonly)
@@ -419,11 +420,6 @@ unsigned fake_grants(void)
 /* the guest itself */
 
 static struct guest_console console;
-
-bool guest_is_dom0(void)
-{
-    return guest_start_info->flags & SIF_INITDOMAIN;
-}
 
 void guest_set_console(const struct guest_console *c)
 {

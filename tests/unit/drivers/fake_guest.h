@@ -28,6 +28,7 @@ struct fake_guest {
     int exited;        /* code + 1 of guest_exit */
     unsigned shutdown; /* reason + 1 of guest_shutdown */
     void *store_page, *console_page;
+    evtchn_port_t store_port, console_port; /* 0: no such ring */
     uint32_t grant_limit;
     long pages_used; /* page_alloc less page_free */
 };

@@ -225,7 +225,7 @@ Test(store, takes_no_reply_of_another_type)
 
 Test(store, has_nothing_to_say_to_dom0_without_toolstack)
 {
-    guest_start_info->store_evtchn = 0;
+    fake.store_port = 0;
     cr_expect_eq(store_available(), false);
     cr_expect_eq(store_write(STORE_NO_TX, "data/a", "b"), -EIO);
 }

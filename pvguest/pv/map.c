@@ -12,17 +12,14 @@
 
 #include <hypercall/calls.h>
 
-#include "internal.h"
+#include "../internal.h"
+#include "pv.h"
 
 #define NR_ENTRIES 512
 #define L1_SHIFT   12
 #define L2_SHIFT   21
 #define L3_SHIFT   30
 #define L4_SHIFT   39
-
-/* The 2 MiB below the RAM, less a page that catches stack overflow. */
-#define WINDOW_START ((uintptr_t)guest_virt_base - 0x200000)
-#define WINDOW_END   ((uintptr_t)guest_virt_base - PAGE_SIZE)
 
 static unsigned entry_index(uintptr_t va, unsigned shift)
 {
@@ -45,12 +42,12 @@ static uint64_t *builder_table(uint64_t entry)
     return NULL;
 }
 
-/* All that we map lies in the same 512 GiB, so there is one L3. */
-static uint64_t *l3_table(void)
+/* All that we map lies in the 512 GiB that the image is in: one L3. */
+static uint64_t *l3_table(uintptr_t va)
 {
     const uint64_t *l4 = (const uint64_t *)guest_start_info->pt_base;
 
-    return builder_table(l4[entry_index(WINDOW_START, L4_SHIFT)]);
+    return builder_table(l4[entry_index(va, L4_SHIFT)]);
 }
 
 /* Make (table), filled, a page table and set (*entry) to point at it. */
@@ -83,7 +80,7 @@ static uint64_t *l2_table(uintptr_t va, void *(*new_table)(void))
 
     if (recent && recent_gib == va >> L3_SHIFT)
         return recent;
-    l3 = l3_table();
+    l3 = l3_table(va);
     if (!l3)
         return NULL;
     entry = &l3[entry_index(va, L3_SHIFT)];
@@ -103,7 +100,7 @@ static uint64_t *l2_table(uintptr_t va, void *(*new_table)(void))
     return recent;
 }
 
-bool map_ram(uintptr_t from, uintptr_t to, void *(*new_table)(void))
+bool pv_map_ram(uintptr_t from, uintptr_t to, void *(*new_table)(void))
 {
     uint64_t *l2 = l2_table(from, new_table);
     uint64_t *table = l2 ? new_table() : NULL;
@@ -123,32 +120,15 @@ static void *window_page(void)
     return page_alloc(1);
 }
 
-static bool open_window(void)
+bool pv_open_window(uintptr_t va)
 {
-    uint64_t *l2 = l2_table(WINDOW_START, window_page);
+    uint64_t *l2 = l2_table(va, window_page);
     void *table = l2 ? page_alloc_zeroed(1) : NULL;
 
-    return table && hook(table, &l2[entry_index(WINDOW_START, L2_SHIFT)]);
+    return table && hook(table, &l2[entry_index(va, L2_SHIFT)]);
 }
 
-uintptr_t map_window(size_t nr)
-{
-    static uintptr_t next;
-    uintptr_t va;
-
-    if (next == 0) {
-        if (!open_window())
-            return 0;
-        next = WINDOW_START;
-    }
-    if (nr > (WINDOW_END - next) / PAGE_SIZE)
-        return 0;
-    va = next;
-    next += nr * PAGE_SIZE;
-    return va;
-}
-
-bool map_frame_at(uintptr_t va, uint64_t mfn, bool writable)
+bool pv_map_frame(uintptr_t va, uint64_t mfn, bool writable)
 {
     uint64_t flags = writable ? PTE_RAM : PTE_RAM & ~PTE_WRITE;
 
@@ -156,9 +136,21 @@ bool map_frame_at(uintptr_t va, uint64_t mfn, bool writable)
                                        UVMF_INVLPG) == 0;
 }
 
-void *page_map_frame(uint64_t mfn, bool writable)
+bool pv_show_pages(const size_t *pfns, size_t nr, bool present)
 {
-    uintptr_t va = map_window(1);
+    multicall_entry_t calls[BALLOON_BATCH];
+    bool good = true;
 
-    return va && map_frame_at(va, mfn, writable) ? (void *)va : NULL;
+    for (size_t i = 0; i < nr; i++)
+        calls[i] = (multicall_entry_t){
+            .op = __HYPERVISOR_update_va_mapping,
+            .args = {(uintptr_t)guest_virt_base + pfns[i] * PAGE_SIZE,
+                     present ? page_p2m[pfns[i]] << PAGE_SHIFT | PTE_RAM : 0,
+                     UVMF_INVLPG},
+        };
+    if (hypercall_multicall(calls, (unsigned)nr))
+        return false;
+    for (size_t i = 0; i < nr; i++)
+        good &= calls[i].result == 0;
+    return good;
 }

@@ -1,6 +1,6 @@
 /*
- * How a PV64 builder finds and starts the image: the Xen ELF notes, the
- * hypercall page it fills, and the first instructions.
+ * How builders find the two entries of the image: the Xen ELF notes, and the
+ * hypercall page that either ABI has filled.
  */
 #define __ASSEMBLY__
 #include <xen/elfnote.h>
@@ -32,8 +32,9 @@
     note_number XEN_ELFNOTE_PADDR_OFFSET, 0 /* p_paddr is physical */
     note_number XEN_ELFNOTE_ENTRY, _start
     note_number XEN_ELFNOTE_HYPERCALL_PAGE, hypercall_page
+    note_number XEN_ELFNOTE_PHYS32_ENTRY, pvh_entry_phys
 
-/* Filled by the builder (hypercall/calls.h). */
+/* Filled by the builder, or when PVH asks for it (hypercall/calls.h). */
     .section .text.hypercall_page, "ax"
     .global hypercall_page
     .type hypercall_page, @function
@@ -41,22 +42,5 @@
 hypercall_page:
     .skip 4096, 0x90
     .size hypercall_page, 4096
-
-/*
- * RSI is start_info, RSP the end of the boot stack, which is also the end of
- * all that the builder put into memory.
- */
-    .section .text.start, "ax"
-    .global _start
-    .type _start, @function
-_start:
-    cld
-    mov %rsi, %rdi
-    mov %rsp, %rsi
-    mov $guest_stack_top, %rsp
-    xor %ebp, %ebp
-    call guest_start
-    ud2
-    .size _start, . - _start
 
     .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,53 @@
+/*
+ * Traps and events as PVH: gates of the IDT in, IRET out.
+ */
+#define VECTOR_UPCALL 256
+
+/*
+ * The gates, 16 bytes from one to the next. The CPU's frame, with an error
+ * code, is the upper part of a struct trap_frame.
+ */
+    .text
+    .balign 16
+    .global pvh_traps
+    .type pvh_traps, @function
+pvh_traps:
+    .irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, \
+        17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .balign 16
+    .if (0x60227d00 >> \vector) & 1 == 0 /* 8 10-14 17 21 29 30 have one */
+    push $0
+    .endif
+    push $\vector
+    jmp guest_trap_common
+    .endr
+    .size pvh_traps, . - pvh_traps
+
+    .global pvh_trap_return
+    .type pvh_trap_return, @function
+pvh_trap_return:
+    add $16, %rsp /* vector, error code */
+    iretq
+    .size pvh_trap_return, . - pvh_trap_return
+
+/* No event comes in between STI and HLT; the gate it comes by clears IF. */
+    .global pvh_sleep
+    .type pvh_sleep, @function
+pvh_sleep:
+    sti
+    hlt
+    cli
+    jmp guest_woken
+    .size pvh_sleep, . - pvh_sleep
+
+    .global pvh_upcall
+    .type pvh_upcall, @function
+pvh_upcall:
+    cmpb $0, event_preempt(%rip)
+    je guest_woken
+    push $0
+    push $VECTOR_UPCALL
+    jmp guest_trap_common
+    .size pvh_upcall, . - pvh_upcall
+
+    .section .note.GNU-stack, "", @progbits

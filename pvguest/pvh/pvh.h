@@ -1,0 +1,62 @@
+/*
+ * pvguest/pvh/pvh.h: what the files for PVH share (private to this folder).
+ */
+#ifndef PVGUEST_PVH_H
+#define PVGUEST_PVH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../abi.h"
+#include "memory_map.h"
+
+/* Where physical address 0 is mapped, and all other RAM behind it. */
+static inline uint64_t pvh_physical(const void *address)
+{
+    extern char guest_virt_base[];
+
+    return (uintptr_t)address - (uintptr_t)guest_virt_base;
+}
+
+/* What the entry copied of the builder's words (start_x86_64.S). */
+#define PVH_MEMMAP_MAX 128
+extern struct hvm_start_info pvh_info;
+extern char pvh_command_line[];
+extern uint32_t pvh_nr_memmap;
+extern struct hvm_memmap_table_entry pvh_memmap[PVH_MEMMAP_MAX];
+
+/* start_x86_64.S */
+extern uint64_t pvh_gdt[5], pvh_l4[], pvh_l3[], pvh_l2[];
+
+/* entry_x86_64.S */
+extern char pvh_traps[], pvh_upcall[], pvh_trap_return[], pvh_sleep[];
+
+/* cpu.c: descriptors, FPU; from then on a trap is reported. */
+#define PVH_UPCALL_VECTOR 32
+void pvh_cpu_init(void);
+bool pvh_cpu_has_nx(void);
+void pvh_cpu_flush_tables(void);
+bool pvh_set_fs_base(uint64_t base);
+uint64_t pvh_fault_address(void);
+
+/*
+ * hypervisor.c: find Xen and get its hypercalls, or halt with a word on port
+ * 0xe9; then shared_info and the callback: false if it refuses.
+ */
+void pvh_find_hypervisor(void);
+bool pvh_introduce(void);
+bool pvh_write_log(const char *bytes, size_t len);
+evtchn_port_t pvh_ring_port(enum builder_ring ring);
+void *pvh_ring_page(enum builder_ring ring);
+
+/*
+ * map.c: map RAM where it belongs and hand it to page.c. False, with the guest
+ * as good as ended, if the image lies in no RAM.
+ */
+bool pvh_map_init(void);
+bool pvh_open_window(uintptr_t va);
+bool pvh_map_frame(uintptr_t va, uint64_t gfn, bool writable);
+uint32_t pvh_grow_grants(uint32_t from, uint32_t to, uintptr_t va);
+
+#endif
