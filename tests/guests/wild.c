@@ -290,8 +290,10 @@ static void unmap(const char *where)
 /* All of its address space, from the end, itself among it. */
 static void unmap_all(const char *unused)
 {
+    const uint64_t end = (guest_start_info->nr_pages + 16384) << PAGE_SHIFT;
+
     (void)unused;
-    for (uint64_t va = 1ull << 30; va; va -= PAGE_SIZE)
+    for (uint64_t va = end; va; va -= PAGE_SIZE)
         hypercall_update_va_mapping(va - PAGE_SIZE, 0, UVMF_INVLPG);
     survived();
 }
@@ -415,6 +417,91 @@ static void many_mappings(const char *number)
     survived();
 }
 
+static bool skip_store(struct trap_frame *frame)
+{
+    frame->rip += 5; /* and the jump behind it */
+    return true;
+}
+
+static bool try_to_store(uint64_t va, uint64_t value)
+{
+    uint64_t stored = 1;
+
+    __asm__ volatile("mov %1, (%2)\n\t"
+                     "jmp 1f\n\t"
+                     "xor %0, %0\n"
+                     "1:"
+                     : "+r"(stored)
+                     : "c"(value), "a"(va)
+                     : "memory", "cc");
+    return stored;
+}
+
+static uint64_t random_state;
+
+static uint64_t some_number(void)
+{
+    random_state = random_state * 6364136223846793005ul + 1442695040888963407ul;
+    return random_state >> 24;
+}
+
+/* Where the shim's data begin: the first page behind its code to take it. */
+static uint64_t find_data(void)
+{
+    uint64_t va = shim() & ~0xfffull, end = va + (16 << 20);
+    volatile uint64_t *word;
+
+    for (; va < end; va += PAGE_SIZE) {
+        word = (volatile uint64_t *)(va + 8 * 17);
+        if (try_to_store((uint64_t)word, 0))
+            return va;
+    }
+    return 0;
+}
+
+/*
+ * Overwrite words of the shim's data, and then need it: what the host prints
+ * may be anything, but it has to end.
+ */
+static void damage(const char *seed)
+{
+    static const char *const ends[] = {"shim", "shim+64", "0", "code"};
+    const uint64_t values[] = {0, 1, UINT64_MAX, 0x41414141, shim(), 0};
+    char place_name[32];
+    uint64_t data, nr;
+
+    random_state = strtoull(seed, NULL, 0) * 0x9e3779b97f4a7c15ul + 1;
+    trap_handle(14, skip_store);
+    trap_handle(13, skip_store);
+    data = find_data();
+    nr = 1ul << some_number() % 12;
+    for (uint64_t i = 0; data && i < nr; i++) {
+        uint64_t value = values[some_number() % 6];
+
+        if (some_number() % 4 == 0)
+            value = some_number();
+        try_to_store(data + some_number() % (64 << 10) / 8 * 8, value);
+    }
+    trap_handle(14, NULL);
+    trap_handle(13, NULL);
+    switch (some_number() % 4) {
+    case 0:
+        jump(ends[some_number() % 4]);
+        break;
+    case 1:
+        trap_on_stack("0");
+        break;
+    case 2:
+        snprintf(place_name, sizeof place_name, "shim+%lu",
+                 some_number() % (1 << 20));
+        jump(place_name);
+        break;
+    default:
+        survived();
+        jump("0");
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(const char *arg);
@@ -444,6 +531,7 @@ static const struct {
     {"balloon", balloon},
     {"exhaust", exhaust},
     {"many-mappings", many_mappings},
+    {"damage", damage},
 };
 
 int main(int argc, char **argv)

@@ -83,8 +83,9 @@ def limit_files_to(size):
 
 def command(*options, guest=None, args=()):
     line = [PARAVANE, "run", *options]
-    if ENGINE and "--engine" not in options:
+    if ENGINE:
         need_engine(ENGINE)
+    if ENGINE and "--engine" not in options:
         line += ["--engine", ENGINE]
     if guest is not None:
         line.append(guest)

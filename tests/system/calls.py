@@ -9,12 +9,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
 import tap  # noqa: E402
 
+ENGINE = ["--engine", guest.ENGINE or "process"]
 MONKEY = guest.image("monkey")
 
 
 def pointers_that_lead_nowhere_are_refused():
     for options in ([], ["--scatter-p2m"], ["--trace", "all"]):
-        result = guest.run("--engine", "process", *options, guest=MONKEY,
+        result = guest.run(*ENGINE, *options, guest=MONKEY,
                            args=["pointers"])
         assert result.status == 0, (options, result.status)
         assert result.console.endswith("survived\n"), result.console[-1000:]
@@ -27,7 +28,7 @@ def calls_without_a_thought_are_survived():
         for seed in range(1, 17):
             options = ["--disk", f"{disk.name},raw,xvda,w"]
             options += ["--scatter-p2m"] if seed % 2 else []
-            result = guest.run("--engine", "process", *options, guest=MONKEY,
+            result = guest.run(*ENGINE, *options, guest=MONKEY,
                                args=["random", str(seed), "8000"])
             assert result.status in (0, 125), (seed, result)
             for wrong in ("internal error", "sandbox refused",

@@ -3,18 +3,24 @@
 does not even that: never the host, which knows what happened."""
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
 import tap  # noqa: E402
 
-ENGINE = ["--engine", "process"]
+ON = guest.ENGINE or "process"
+ENGINE = ["--engine", ON]
 
 NOWHERE = ["0", "1", "0x1000", "0x3fffffff000", "0x3effffffffff",
            "0x7fffffffffff", "0x800000000000", "0xffff800000000000",
            "0xffff880000000000", "0xffffffffff600000", "0xffffffffffffffff"]
-HOSTS = ["0x3f0000000000", "shim", "shim+5", "shim-0x1000"]
+# What the engine has beside the guest: the M2P table, the shim, the stub.
+M2P = {"process": "0x3f0000000000", "kvm": "0xffff810000000000"}[ON]
+HOSTS = {"process": [M2P, "shim", "shim+5", "shim-0x1000"],
+         "kvm": [M2P, "0xffff808000000000", "0xffff808000002000",
+                 "0xffff808000003000", "0xffff818000000000"]}[ON]
 OWN = ["shared", "tables", "code", "stack", "page"]
 
 
@@ -52,7 +58,7 @@ def survived(*args, options=()):
 
 
 def jumps_to_nowhere_are_the_guests_end():
-    for where in [*NOWHERE, "0x3f0000000000", "shared", "tables"]:
+    for where in [*NOWHERE, M2P, "shared", "tables"]:
         crashed("jump", where)
 
 
@@ -61,16 +67,19 @@ def loads_and_stores_nowhere_are_the_guests_end():
         crashed("store", where)
         if where != "0xffffffffff600000":  # the vsyscall page may be there
             crashed("load", where)
-    crashed("store", "0x3f0000000000")  # the M2P table can only be read
+    crashed("store", M2P)  # the M2P table can only be read
     crashed("store", "tables")
 
 
 def stacks_that_are_nowhere_are_the_guests_end():
     for way in ("call-on-stack", "trap-on-stack", "syscall-on-stack",
                 "iret-from"):
-        for where in [*NOWHERE, "0x3f0000000000", "tables"]:
+        for where in [*NOWHERE, M2P, "tables"]:
             crashed(way, where)
-    for where in ("0", "0x800000000000", "0xffffffffffffffff", "shim"):
+    places = ["0", "0xffffffffffffffff", HOSTS[1]]
+    if ON != "kvm":  # some emulate all that runs with a stack which is none
+        places.append("0x800000000000")
+    for where in places:
         crashed("spin-on-stack", where, says="stack at")
     crashed("overflow", "0", says="trap 14 .* stack at")
 
@@ -107,6 +116,8 @@ def odd_bases_are_not_the_shims():
 
 def jumps_into_the_shim_give_nothing():
     """Any byte of its entry may be the first; some do what a call does."""
+    if ON == "kvm":
+        raise tap.Skip("it is not in the guest's address space")
     for offset in range(0, 640, 4):
         result = wild("jump", f"shim+{offset}")
         assert result.status in (0, 125), (offset, result)
@@ -116,13 +127,46 @@ def jumps_into_the_shim_give_nothing():
         crashed("jump", f"shim+{offset:#x}")
 
 
+def jumps_into_the_stub_give_nothing():
+    """Ring 3 may run one of its pages: there is a system call's `out`."""
+    if ON != "kvm":
+        raise tap.Skip("there is none on this engine")
+    for page in range(0, 8):
+        for offset in (0, 1, 2, 0xffe):
+            result = wild("jump", hex(0xffff808000000000 + page * 4096 +
+                                      offset))
+            assert result.status == 125, (page, offset, result)
+            assert "guest crashed" in result.console + result.report, result
+            assert "please report" not in result.report, result
+
+
+def damage_to_the_shim_is_not_for_ever():
+    """It may say anything, or nothing, but once it has spoken it ends; only a
+    guest that damages the shim and says nothing of it may go on for ever."""
+    if ON == "kvm":
+        raise tap.Skip("it is not in the guest's address space")
+    ended = {}
+    for seed in range(150):
+        process = guest.start(*ENGINE, guest=guest.image("wild"),
+                              args=["damage", str(seed)])
+        try:
+            out, report = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, report = process.communicate()
+            assert b"paravane: " not in report, (seed, out, report)
+        ended[process.returncode] = ended.get(process.returncode, 0) + 1
+    print(f"# ends by exit status: {ended}")
+    assert ended.get(125, 0) > 75, ended
+
+
 def a_guest_may_unmap_itself():
     crashed("unmap", "stack", says="trap 14 .* stack at")
     for where in ("code", "tables", "shared"):
         crashed("unmap", where)
     survived("unmap", "page")
     for where in ("0", "0x1000", "0x800000000000", "0xffffffffffffffff",
-                  "0x3f0000000000", "shim"):
+                  *HOSTS[:2]):
         result = survived("unmap", where)
         assert "update_va_mapping: -22\n" in result.console, result
     crashed("unmap-all", "0", says="trap 14 .* stack at")
@@ -177,6 +221,8 @@ if __name__ == "__main__":
         odd_flags_are_not_the_shims,
         odd_bases_are_not_the_shims,
         jumps_into_the_shim_give_nothing,
+        jumps_into_the_stub_give_nothing,
+        damage_to_the_shim_is_not_for_ever,
         a_guest_may_unmap_itself,
         a_guest_may_destroy_its_tables,
         table_operations_on_what_is_none_are_refused,

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
 import tap  # noqa: E402
 
-ENGINE = ["--engine", "process"]
+ENGINE = ["--engine", guest.ENGINE or "process"]
 
 
 class Churn:

@@ -10,13 +10,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
 import tap  # noqa: E402
 
+ENGINE = ["--engine", guest.ENGINE or "process"]
 LIES = ["1", "1023", "1025", "2049", "0x80000000", "0xffffffff"]
 SLOTS = 32
 
 
 def lie(*args, options=(), **popen):
     """It always survives."""
-    result = guest.run("--engine", "process", *options,
+    result = guest.run(*ENGINE, *options,
                        guest=guest.image("liar"), args=list(args), **popen)
     assert result.status == 0, (args, result)
     assert "survived\n" in result.console, (args, result)
@@ -63,7 +64,7 @@ def an_output_ring_that_lies_is_let_go():
 def an_input_ring_that_lies_is_let_go():
     """It is looked at as long as there may be input."""
     for value in ("1", "2000", "0x80000000"):
-        process = guest.start("--engine", "process",
+        process = guest.start(*ENGINE,
                               guest=guest.image("liar"),
                               args=["console", "0", value])
         assert process.stdout.read() == b"survived\n"  # stdin stays open

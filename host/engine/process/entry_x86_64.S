@@ -246,6 +246,7 @@ process_enter:
 
     .globl process_leave
 process_leave:
+    movl $1, CPU(IN_SHIM)               /* nobody goes back from here */
     movq CPU(HOST_FS), %rax
     wrfsbase %rax
     movq CPU(HOST_RSP), %rsp

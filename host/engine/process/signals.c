@@ -12,10 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "host/backend/console.h"
 #include "host/domain.h"
+#include "host/engine/fault.h"
 #include "host/engine/process/process.h"
 #include "host/engine/tick.h"
 #include "host/log.h"
@@ -33,6 +34,9 @@
 #define RFLAGS_TF     0x100u
 #define RFLAGS_SHIM   0x202u    /* no DF, AC, TF, NT */
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
+#define EXIT_CRASHED  125
+#define EXIT_INTERNAL 1
+#define PATIENCE      3 /* seconds for a report from what is left */
 
 static void *alt_stack;
 
@@ -241,37 +245,96 @@ static bool process_stray(uint64_t rip)
 
 /*
  * Nothing in the shim faults. Either it has a bug, or the guest jumped into
- * it, which the sandbox makes pointless but not impossible.
+ * it, or damaged it, which the sandbox makes pointless but not impossible. Then
+ * nothing here can be relied on, the report neither: one more fault, or too
+ * long a time, and the process ends as it is.
  */
-static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
-                       uint64_t *fs_base)
-{
-    struct process_cpu *cpu = &process_cpu;
-    struct vcpu *vcpu = cpu->vcpu;
-    const uint64_t rip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-    const bool refused = signal == SIGSYS;
-    /* Once the guest is over there is nothing left that it could have done. */
-    const bool guests = refused && vcpu->domain->end == DOMAIN_RUNS;
+static struct {
+    volatile sig_atomic_t happened;
+    bool internal; /* not the guest's doing, as far as one can see */
+    int signal;
+    bool refused; /* by the sandbox */
+    int system_call;
+    uint64_t rip, address;
+} wreck;
 
-    if (cpu->in_shim && !guests) {
-        console_restore_terminal();
-        log_error("internal error: signal %d at 0x%lx for %s 0x%lx; please "
-                  "report this",
-                  signal, rip, refused ? "system call" : "address",
-                  refused ? (uint64_t)info->si_syscall
-                          : (uint64_t)(uintptr_t)info->si_addr);
-        _exit(1);
-    }
-    regs_from_context(&vcpu->regs, context);
-    if (refused)
+/* By itself: no library, no errno, no stack to speak of. */
+static long plain_syscall(long nr, long a, long b, long c, long d)
+{
+    register long r10 __asm__("r10") = d;
+
+    __asm__ volatile("syscall"
+                     : "+a"(nr)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return nr;
+}
+
+_Noreturn static void end_now(int status)
+{
+    for (;;)
+        plain_syscall(SYS_exit_group, status, 0, 0, 0);
+}
+
+_Noreturn static void give_up(void)
+{
+    static const char last_words[] =
+        "\nparavane: the report ends here: the memory it is made from is "
+        "damaged\n";
+
+    plain_syscall(SYS_write, STDERR_FILENO, (long)(uintptr_t)last_words,
+                  sizeof last_words - 1, 0);
+    end_now(wreck.internal ? EXIT_INTERNAL : EXIT_CRASHED);
+}
+
+/* Runs in place of what faulted, with the tick to end it. */
+_Noreturn static void report_wreck(void)
+{
+    struct vcpu *vcpu = process_cpu.vcpu;
+
+    if (wreck.internal) {
+        fault_end(wreck.signal, wreck.rip, wreck.refused,
+                  wreck.refused ? (uint64_t)wreck.system_call : wreck.address);
+    } else if (wreck.refused) {
         domain_crash(vcpu,
                      "the sandbox refused system call %d, made from inside "
                      "the shim",
-                     info->si_syscall);
-    else
+                     wreck.system_call);
+    } else {
         domain_crash(vcpu, "signal %d: the guest executes the shim's code",
-                     signal);
-    continue_in_shim(context, process_leave, fs_base);
+                     wreck.signal);
+    }
+    end_now(EXIT_CRASHED);
+}
+
+static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
+                       uint64_t *fs_base)
+{
+    static const struct itimerspec patience = {.it_value.tv_sec = PATIENCE};
+    struct process_cpu *cpu = &process_cpu;
+    greg_t *g = context->uc_mcontext.gregs;
+
+    wreck.happened = 1;
+    wreck.signal = signal;
+    wreck.refused = signal == SIGSYS;
+    wreck.system_call = info->si_syscall;
+    wreck.rip = (uint64_t)g[REG_RIP];
+    wreck.address = (uint64_t)(uintptr_t)info->si_addr;
+    if (cpu->vcpu->domain->end == DOMAIN_CRASHED)
+        end_now(EXIT_CRASHED); /* which has been reported */
+    /* Once the guest is over there is nothing left that it could have done. */
+    wreck.internal = cpu->in_shim &&
+                     !(wreck.refused && cpu->vcpu->domain->end == DOMAIN_RUNS);
+    if (!wreck.internal) {
+        cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
+        regs_from_context(&cpu->vcpu->regs, context);
+    }
+    plain_syscall(SYS_timer_settime, tick_timer(), 0,
+                  (long)(uintptr_t)&patience, 0);
+    sigdelset(&context->uc_sigmask, TICK_SIGNAL);
+    continue_in_shim(context, (void *)(uintptr_t)report_wreck, fs_base);
+    /* On what will be free of this stack: the other may be anywhere. */
+    g[REG_RSP] = (greg_t)(((uintptr_t)context & ~UINT64_C(15)) - 8);
 }
 
 void process_signal(int signal, siginfo_t *info, ucontext_t *context,
@@ -283,6 +346,8 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
     const uint64_t rip = (uint64_t)g[REG_RIP];
     const bool fault = signal != TICK_SIGNAL;
 
+    if (wreck.happened)
+        give_up();
     if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB &&
         between(rip, process_hypercall_entry, process_entry_end)) {
         /* Stepping ends at the door: a call begun again never gets done. */
