@@ -87,11 +87,7 @@ static int run_domain(const struct domain_config *config)
     close_foreign_descriptors();
     if (domain_create(&dom, config))
         return STATUS_HOST_TROUBLE;
-    if (domain_run(&dom)) {
-        domain_destroy(&dom);
-        return STATUS_HOST_TROUBLE;
-    }
-    status = domain_exit_status(&dom);
+    status = domain_run(&dom) ? STATUS_HOST_TROUBLE : domain_exit_status(&dom);
     console_restore_terminal();
     /*
      * No domain_destroy: the sandbox that the guest ran in lets nothing be

@@ -9,6 +9,7 @@
 #include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/engine.h"
+#include "host/engine/fault.h"
 #include "host/engine/tick.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
@@ -141,8 +142,9 @@ static int kvm_create(struct domain *dom)
     if (rc)
         return rc;
     cpu->work = WORK_TICK;
-    if (sigaction(TICK_SIGNAL, &action, NULL) || tick_create()) {
-        log_error("cannot set up the timer: %m");
+    if (fault_watch() || sigaction(TICK_SIGNAL, &action, NULL) ||
+        tick_create()) {
+        log_error("cannot set up signals: %m");
         vm_destroy(cpu, &dom->mem);
         return -errno;
     }

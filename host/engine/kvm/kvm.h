@@ -73,6 +73,9 @@ int vm_probe(char *why, size_t size);
 /* The same, and returns the descriptor of /dev/kvm. */
 int vm_open(char *why, size_t size);
 
+/* What a user can do about (error), an errno. */
+const char *vm_remedy(int error);
+
 /* Parts of vm_create, each 0 or -errno. */
 int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm);
 int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,

@@ -352,7 +352,8 @@ int measure_kvm(struct kvm_kind *kind, char *why, size_t size)
         rc = measure(&s, kind, &step);
     kind->ring0_emulated = kind->step0_ps >= SLOW_STEP_PS;
     if (rc)
-        snprintf(why, size, "a small VM could not %s: %s", step, strerror(-rc));
+        snprintf(why, size, "a small VM could not %s: %s: %s", step,
+                 strerror(-rc), vm_remedy(-rc));
     tear_down(&s);
     close(kvm);
     return rc;

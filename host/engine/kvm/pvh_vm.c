@@ -273,7 +273,7 @@ int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom)
     rc = cpu->vm < 0 ? -errno : set_up(cpu, kvm, dom, &step);
     close(kvm);
     if (rc) {
-        log_error("cannot %s: %s: see 'paravane doctor'", step, strerror(-rc));
+        log_error("cannot %s: %s: %s", step, strerror(-rc), vm_remedy(-rc));
         vm_destroy(cpu, &dom->mem);
     }
     return rc;

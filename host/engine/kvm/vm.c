@@ -57,10 +57,16 @@ static const struct {
 
 #define NEEDED_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
 
-/* What to do about a device that does not open. */
-static const char *remedy(int error)
+/* What to do about a device that does not open, or a VM that is not made. */
+const char *vm_remedy(int error)
 {
     switch (error) {
+    case EBUSY:
+        return "another hypervisor has the CPU's virtualization: end that";
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return "this host has no more to give: end what has it";
     case ENOENT:
         return "load the module kvm-intel or kvm-amd, and see that "
                "virtualization is on in the firmware";
@@ -106,7 +112,8 @@ int vm_open(char *why, size_t size)
 
     if (kvm < 0) {
         rc = -errno;
-        snprintf(why, size, "%s: %s: %s", DEVICE, strerror(-rc), remedy(-rc));
+        snprintf(why, size, "%s: %s: %s", DEVICE, strerror(-rc),
+                 vm_remedy(-rc));
         return rc;
     }
     rc = check_kvm(kvm, why, size);
@@ -409,7 +416,7 @@ int vm_create(struct kvm_cpu *cpu, struct domain *dom)
         close(vm);
     close(kvm);
     if (rc) {
-        log_error("cannot %s: %s: see 'paravane doctor'", step, strerror(-rc));
+        log_error("cannot %s: %s: %s", step, strerror(-rc), vm_remedy(-rc));
         vm_destroy(cpu, mem);
     }
     return rc;
