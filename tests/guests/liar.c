@@ -26,6 +26,7 @@
 #define DISK    "device/vbd/51712"
 #define SLOTS   32u
 #define TRIES   100000
+#define LOOKS   2000 /* states change in no time, but not in every run */
 #define REF     100u /* and up: entries of the table used here */
 #define SECTORS 8u   /* the disk's */
 
@@ -290,7 +291,7 @@ static uint64_t backend_state(void)
 
 static bool wait_for_backend(uint64_t state)
 {
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < LOOKS; i++) {
         if (backend_state() == state)
             return true;
         hypercall_sched_op(SCHEDOP_yield, NULL);
