@@ -71,6 +71,8 @@ struct domain {
     struct hvm hvm;                         /* of a PVH domain */
     uint64_t vm_assist;                     /* VMASST_TYPE_* bits */
     uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */
+    uint8_t cmos_index;                     /* written to port 0x70 */
+    uint32_t pci_index;                     /* written to port 0xcf8 */
     struct grant_maps grant_maps;           /* what this domain borrowed */
 
     /* the unfinished line of HYPERVISOR_console_io */

@@ -59,7 +59,8 @@ struct vcpu {
     bool nmi_blocked; /* the guest handles one, until its iret */
     uint64_t kernel_ss, kernel_sp;
 
-    bool ts; /* CR0.TS as the guest sees it */
+    bool ts;      /* CR0.TS as the guest sees it */
+    uint64_t cr4; /* what the guest itself set of CR4 */
     uint64_t debugreg[8];
     mfn_t gdt[VCPU_GDT_FRAMES]; /* typed TYPE_DESC while installed */
     unsigned nr_gdt_entries;

@@ -34,6 +34,7 @@ long call_set_segment_base(void *opaque, const uint64_t *args)
     if (args[0] != SEGBASE_GS_USER_SEL &&
         (uint64_t)((int64_t)(base << 16) >> 16) != base)
         return -EINVAL;
+    tell_sync_regs(vcpu); /* the other base may have been set without us */
     switch ((uint32_t)args[0]) {
     case SEGBASE_FS:
         vcpu->fs_base = base;

@@ -9,6 +9,7 @@
 #include "host/guest_access.h"
 
 #define VECTOR_NMI 2
+#define VECTOR_NM  7
 #define VECTOR_PF  14
 
 #define RFLAGS_FIXED 0x002u
@@ -83,6 +84,8 @@ void bounce_trap(struct vcpu *vcpu, const struct trap *trap)
     if (trap->vector == VECTOR_PF) {
         vcpu->cr2 = trap->cr2;
         vcpu->info->arch.cr2 = trap->cr2;
+    } else if (trap->vector == VECTOR_NM) {
+        vcpu->ts = false; /* the handler needs no CLTS */
     }
     if (!entry->address) {
         domain_crash(vcpu,

@@ -1,242 +1,254 @@
 /*
- * host/pv/emulate.c: fixed encodings that PV kernels are known to use. A fault
- * on anything else is the guest's own.
+ * host/pv/emulate.c: from a trap to the operation that settles it. A fault on
+ * anything else is the guest's own.
  */
 #include "host/pv/emulate.h"
 
+#include <errno.h>
 #include <string.h>
 
-#include "host/domain.h"
-#include "host/engine/engine.h"
 #include "host/guest_access.h"
-#include "host/pv/bounce.h"
-#include "host/version.h"
-
-#define VECTOR_UD 6
-#define VECTOR_GP 13
+#include "host/pv/emulate_private.h"
 
 #define ERROR_IDT  2u
 #define KERNEL_DPL 1 /* a PV kernel counts as ring 1 */
+#define DR6_STEP   0x4000u
 
-#define MSR_FS_BASE        0xc0000100u
-#define MSR_GS_BASE        0xc0000101u
-#define MSR_SHADOW_GS_BASE 0xc0000102u
+/* Rounds of a string instruction before others get their turn. */
+#define ROUNDS 512
 
-#define CR0_SEEN 0x80050033u /* PG AM WP NE ET MP PE */
-#define CR4_SEEN 0x00000660u /* PAE MCE OSFXSR OSXMMEXCPT */
+/* What is read of the instruction at RIP: up to the end of what is mapped. */
+struct code {
+    uint8_t bytes[DECODE_MAX_LENGTH];
+    size_t size;
+};
 
-#define XEN_LEAF_BASE EMULATE_FIRST_LEAF
-
-static bool canonical(uint64_t va)
+enum emulated emulate_page_fault(struct vcpu *vcpu, uint64_t va, uint32_t error)
 {
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+    const struct trap trap = {
+        .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = va};
+
+    bounce_trap(vcpu, &trap);
+    return EMULATED_TRAPPED;
 }
 
-/* The host's, and Xen's leaves. */
-void emulate_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+uint64_t emulate_get(const struct emulation *e, const struct operand *operand)
 {
-    memset(out, 0, 4 * sizeof *out);
-    switch (leaf) {
-    case XEN_LEAF_BASE:
-        out[0] = XEN_LEAF_BASE + 5;
-        memcpy(&out[1], "XenVMMXenVMM", 12);
-        return;
-    case XEN_LEAF_BASE + 1:
-        out[0] = PARAVANE_XEN_VERSION;
-        return;
-    case XEN_LEAF_BASE + 2:
-        out[0] = 1;             /* one hypercall page */
-        out[1] = XEN_LEAF_BASE; /* its MSR */
-        out[2] = 1;             /* MMU_PT_UPDATE_PRESERVE_AD */
-        return;
-    case XEN_LEAF_BASE + 3:
-    case XEN_LEAF_BASE + 4:
-        return;
-    case XEN_LEAF_BASE + 5:
-        out[1] = 52; /* bits of a machine address */
-        return;
-    default:
-        break;
+    uint64_t value = operand->value;
+
+    if (operand->kind == OPERAND_REGISTER)
+        value = *decode_register(&e->vcpu->regs, operand->number);
+    else if (operand->kind == OPERAND_HIGH_BYTE)
+        value = *decode_register(&e->vcpu->regs, operand->number) >> 8;
+    return decode_cut(value, operand->bytes);
+}
+
+void emulate_set(struct emulation *e, const struct operand *operand,
+                 uint64_t value)
+{
+    uint64_t *to = decode_register(&e->vcpu->regs, operand->number);
+    const unsigned shift = operand->kind == OPERAND_HIGH_BYTE ? 8 : 0;
+    const uint64_t mask = decode_cut(UINT64_MAX, operand->bytes) << shift;
+
+    if (operand->bytes >= 4)
+        *to = decode_cut(value, operand->bytes);
+    else
+        *to = (*to & ~mask) | (value << shift & mask);
+}
+
+/* Move (reg) as the string instruction at hand does. */
+static void move_on(const struct emulation *e, uint64_t *reg, int64_t by)
+{
+    *reg = decode_cut(*reg + (uint64_t)by, e->insn.address_bytes);
+}
+
+bool emulate_string(struct emulation *e, emulate_round round, void *opaque,
+                    enum emulated *how)
+{
+    struct regs *r = &e->vcpu->regs;
+    struct instruction *insn = &e->insn;
+    const bool from = insn->operation != OP_STOS && insn->operation != OP_INS;
+    const bool to = insn->operation != OP_LODS && insn->operation != OP_OUTS;
+    const unsigned bytes = insn->operands[from ? 1 : 0].bytes;
+    const int64_t by = r->rflags & RFLAGS_DF ? -(int64_t)bytes : bytes;
+    /* addresses of 32 bits may wrap, which the CPU does itself */
+    const unsigned most = insn->address_bytes == 8 ? ROUNDS : 1;
+
+    *how = EMULATED_DONE;
+    for (unsigned i = 0;; i++) {
+        if (insn->repeated && decode_cut(r->rcx, insn->address_bytes) == 0)
+            return true;
+        if (i == most) {
+            *how = EMULATED_AS_SET;
+            return true;
+        }
+        if (!round(e, opaque))
+            return false;
+        if (from)
+            move_on(e, &r->rsi, by);
+        if (to)
+            move_on(e, &r->rdi, by);
+        if (!insn->repeated)
+            return true;
+        move_on(e, &r->rcx, -1);
+        insn->operands[0].value += (uint64_t)by;
+        insn->operands[1].value += (uint64_t)by;
     }
-    __asm__ volatile("cpuid"
-                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-                     : "0"(leaf), "2"(subleaf));
-    if (leaf == 1)
-        out[2] |= UINT32_C(1) << 31; /* a hypervisor is present */
-}
-
-static void emulate_cpuid(struct regs *r)
-{
-    uint32_t out[4];
-
-    emulate_leaf((uint32_t)r->rax, (uint32_t)r->rcx, out);
-    r->rax = out[0];
-    r->rbx = out[1];
-    r->rcx = out[2];
-    r->rdx = out[3];
-}
-
-static uint64_t *msr_base(struct vcpu *vcpu, uint32_t msr)
-{
-    switch (msr) {
-    case MSR_FS_BASE:
-        return &vcpu->fs_base;
-    case MSR_GS_BASE:
-        return &vcpu->gs_base;
-    case MSR_SHADOW_GS_BASE:
-        return &vcpu->gs_base_user;
-    default:
-        return NULL;
-    }
-}
-
-static bool emulate_rdmsr(struct vcpu *vcpu)
-{
-    struct regs *r = &vcpu->regs;
-    const uint64_t *base = msr_base(vcpu, (uint32_t)r->rcx);
-
-    if (!base)
-        return false;
-    r->rax = (uint32_t)*base;
-    r->rdx = *base >> 32;
-    return true;
-}
-
-static bool emulate_wrmsr(struct vcpu *vcpu)
-{
-    struct regs *r = &vcpu->regs;
-    uint64_t *base = msr_base(vcpu, (uint32_t)r->rcx);
-    const uint64_t value = (r->rdx << 32) | (uint32_t)r->rax;
-
-    if (!base || !canonical(value))
-        return false;
-    *base = value;
-    vcpu->domain->engine->ops->set_bases(vcpu);
-    return true;
-}
-
-/* mov %crN,%reg: REX.B extends the register, modrm is 11 crn reg. */
-static bool emulate_read_cr(struct vcpu *vcpu, uint8_t rex, uint8_t modrm)
-{
-    struct regs *r = &vcpu->regs;
-    uint64_t *const by_number[16] = {
-        &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
-        &r->r8,  &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15};
-    uint64_t *to = by_number[(modrm & 7) | (rex & 1) << 3];
-
-    if ((modrm & 0xc0) != 0xc0 || rex & 4)
-        return false;
-    switch (modrm >> 3 & 7) {
-    case 0:
-        *to = CR0_SEEN;
-        return true;
-    case 2:
-        *to = vcpu->cr2;
-        return true;
-    case 3:
-        *to = vcpu->cr3 << PAGE_SHIFT;
-        return true;
-    case 4:
-        *to = CR4_SEEN;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/*
- * iretq from kernel to kernel, which a PV kernel may use in place of the
- * hypercall when the upcall mask need not change. In ring 3 it faults only on
- * the flat selectors, which are not those of this process.
- */
-static bool emulate_iretq(struct vcpu *vcpu)
-{
-    struct regs *r = &vcpu->regs;
-    uint64_t frame[5]; /* rip, cs, rflags, rsp, ss */
-
-    if (guest_read(vcpu, guest_addr(r->rsp), frame, sizeof frame))
-        return false;
-    if ((uint16_t)(frame[1] | 3) != FLAT_KERNEL_CS || !canonical(frame[0]))
-        return false;
-    r->rip = frame[0];
-    r->rflags = frame[2];
-    r->rsp = frame[3];
-    return true;
 }
 
 /*
  * int n, which no gate lets ring 3 do: the trap itself if the guest's table
  * allows it, else a fault whose error code names the gate.
  */
-static void emulate_int(struct vcpu *vcpu, uint8_t vector)
+static enum emulated emulate_int(struct emulation *e)
 {
-    const struct trap_entry *entry = &vcpu->traps[vector];
+    const uint8_t vector = (uint8_t)e->insn.operands[0].value;
+    const struct trap_entry *entry = &e->vcpu->traps[vector];
     struct trap trap = {.vector = vector};
 
     if (entry->address && (entry->flags & 3) >= KERNEL_DPL) {
-        vcpu->regs.rip += 2;
+        e->vcpu->regs.rip += e->insn.length;
     } else {
         trap.vector = VECTOR_GP;
         trap.has_error = true;
         trap.error = (uint32_t)vector << 3 | ERROR_IDT;
     }
-    bounce_trap(vcpu, &trap);
+    bounce_trap(e->vcpu, &trap);
+    return EMULATED_TRAPPED;
 }
 
-/* Read as much of the instruction as there is; bytes beyond are zero. */
-static void fetch(struct vcpu *vcpu, uint8_t code[8])
+static void fetch(struct vcpu *vcpu, struct code *code)
 {
-    memset(code, 0, 8);
-    for (size_t i = 0; i < 8; i++)
-        if (guest_read(vcpu, guest_addr(vcpu->regs.rip + i), &code[i], 1))
-            return;
+    const uint64_t rip = vcpu->regs.rip;
+    const size_t room = PAGE_SIZE - rip % PAGE_SIZE;
+    const size_t first = room < sizeof code->bytes ? room : sizeof code->bytes;
+
+    code->size = 0;
+    if (guest_read(vcpu, guest_addr(rip), code->bytes, first))
+        return;
+    code->size = first;
+    if (guest_read(vcpu, guest_addr(rip + first), code->bytes + first,
+                   sizeof code->bytes - first) == 0)
+        code->size = sizeof code->bytes;
 }
 
-static bool emulate_gp(struct vcpu *vcpu, uint32_t error, const uint8_t code[8])
+/* 0; -ENODATA: the next byte needed is not there; -EILSEQ: no instruction. */
+static int look(struct emulation *e, const struct code *code)
 {
-    static const uint8_t rdmsr[] = {0x0f, 0x32}, wrmsr[] = {0x0f, 0x30};
-    static const uint8_t clts[] = {0x0f, 0x06}, wbinvd[] = {0x0f, 0x09};
-    static const uint8_t iretq[] = {0x48, 0xcf};
-    const uint8_t rex = (code[0] & 0xf0) == 0x40 ? code[0] : 0;
-    const uint8_t *op = code + (rex ? 1 : 0);
-    bool done = false;
+    const struct decode_state state = {
+        .regs = &e->vcpu->regs,
+        .fs_base = e->vcpu->fs_base,
+        .gs_base = e->vcpu->gs_base,
+    };
 
-    if (memcmp(code, iretq, sizeof iretq) == 0)
-        return emulate_iretq(vcpu); /* sets RIP itself */
-    if (error)                      /* a selector: nothing below names one */
+    return decode(&e->insn, code->bytes, code->size, &state);
+}
+
+/* CPUID behind a UD2 and a word that says who is meant. */
+static enum emulated emulate_forced(struct emulation *e,
+                                    const struct code *code)
+{
+    static const uint8_t prefix[] = {0x0f, 0x0b, 'x', 'e', 'n'};
+    static const uint8_t cpuid[] = {0x0f, 0xa2};
+    const size_t whole = sizeof prefix + sizeof cpuid;
+
+    if (code->size < sizeof prefix ||
+        memcmp(code->bytes, prefix, sizeof prefix) != 0)
+        return EMULATED_NOT;
+    if (code->size < whole)
+        return emulate_page_fault(e->vcpu, e->vcpu->regs.rip + code->size,
+                                  PF_FETCH);
+    if (memcmp(code->bytes + sizeof prefix, cpuid, sizeof cpuid) != 0)
+        return EMULATED_NOT;
+    e->insn =
+        (struct instruction){.operation = OP_CPUID, .length = (uint8_t)whole};
+    return emulate_system(e);
+}
+
+static enum emulated emulate_protection(struct emulation *e)
+{
+    enum emulated how = EMULATED_NOT;
+
+    /* An error code names a selector. */
+    if (e->trap->error || e->insn.operation == OP_IRETQ)
+        return emulate_segment(e);
+    how = emulate_system(e);
+    if (how == EMULATED_NOT)
+        how = emulate_port(e);
+    return how;
+}
+
+static enum emulated emulate_trap(struct emulation *e)
+{
+    struct vcpu *vcpu = e->vcpu;
+    struct code code;
+    int rc;
+
+    if ((uint16_t)vcpu->regs.cs == FLAT_RING3_CS32)
+        return EMULATED_NOT; /* code of another kind */
+    fetch(vcpu, &code);
+    if (e->trap->vector == VECTOR_UD) {
+        const enum emulated how = emulate_forced(e, &code);
+
+        if (how != EMULATED_NOT)
+            return how;
+    }
+    rc = look(e, &code);
+    if (rc == -ENODATA)
+        return emulate_page_fault(vcpu, vcpu->regs.rip + code.size, PF_FETCH);
+    if (rc)
+        return EMULATED_NOT;
+    if (e->trap->vector == VECTOR_PF)
+        return emulate_memory(e);
+    if (e->insn.operation == OP_INT) /* as #GP, or as #UD by one KVM */
+        return emulate_int(e);
+    return e->trap->vector == VECTOR_GP ? emulate_protection(e) : EMULATED_NOT;
+}
+
+/* The instruction is done; a guest that steps through its code sees it. */
+static void retire(struct emulation *e)
+{
+    static const struct trap step = {.vector = VECTOR_DB};
+    struct vcpu *vcpu = e->vcpu;
+
+    vcpu->regs.rip += e->insn.length;
+    vcpu->regs.rflags &= ~(uint64_t)RFLAGS_RF;
+    if (vcpu->regs.rflags & RFLAGS_TF) {
+        vcpu->debugreg[6] |= DR6_STEP;
+        bounce_trap(vcpu, &step);
+    }
+}
+
+/* Most page faults have nothing to do with us. */
+static bool concerns_us(const struct vcpu *vcpu, const struct trap *trap)
+{
+    switch (trap->vector) {
+    case VECTOR_UD:
+    case VECTOR_GP:
+        return true;
+    case VECTOR_PF:
+        return emulate_wants_fault(vcpu, trap);
+    default:
         return false;
-    if (memcmp(op, rdmsr, 2) == 0)
-        done = emulate_rdmsr(vcpu);
-    else if (memcmp(op, wrmsr, 2) == 0)
-        done = emulate_wrmsr(vcpu);
-    else if (memcmp(op, clts, 2) == 0 || memcmp(op, wbinvd, 2) == 0)
-        done = true; /* TS is not used; no device sees the caches */
-    else if (op[0] == 0x0f && op[1] == 0x20)
-        done = emulate_read_cr(vcpu, rex, op[2]);
-    if (!done)
-        return false;
-    vcpu->regs.rip += (uint64_t)(op - code) + (op[1] == 0x20 ? 3 : 2);
-    return true;
+    }
 }
 
 bool emulate(struct vcpu *vcpu, const struct trap *trap)
 {
-    static const uint8_t forced_cpuid[] = {0x0f, 0x0b, 'x', 'e',
-                                           'n',  0x0f, 0xa2};
-    uint8_t code[8];
+    struct emulation e = {.vcpu = vcpu, .trap = trap};
 
-    if (trap->vector != VECTOR_UD && trap->vector != VECTOR_GP)
-        return false;
-    fetch(vcpu, code);
-    if (code[0] == 0xcd) { /* as #GP, or as #UD by one KVM */
-        emulate_int(vcpu, code[1]);
+    switch (concerns_us(vcpu, trap) ? emulate_trap(&e) : EMULATED_NOT) {
+    case EMULATED_DONE:
+        retire(&e);
         return true;
+    case EMULATED_AS_SET:
+    case EMULATED_TRAPPED:
+        return true;
+    default:
+        break;
     }
-    if (trap->vector == VECTOR_GP)
-        return emulate_gp(vcpu, trap->error, code);
-    if (memcmp(code, forced_cpuid, sizeof forced_cpuid) != 0)
+    if (trap->vector != VECTOR_PF || !emulate_in_m2p_slot(trap->cr2))
         return false;
-    emulate_cpuid(&vcpu->regs);
-    vcpu->regs.rip += sizeof forced_cpuid;
+    emulate_m2p_fault(vcpu, trap);
     return true;
 }

@@ -1,12 +1,11 @@
 /*
  * host/pv/emulate.h: the instructions Xen carries out for a PV kernel that
- * cannot execute them in ring 3.
+ * cannot execute them in ring 3, the same on every engine.
  */
 #ifndef HOST_PV_EMULATE_H
 #define HOST_PV_EMULATE_H
 
 #include <stdbool.h>
-
 #include <stdint.h>
 
 /* Xen's CPUID leaves. */
@@ -17,9 +16,9 @@ struct trap;
 struct vcpu;
 
 /*
- * (trap) is the #GP or #UD that stopped vcpu->regs. Returns true if the
- * instruction was carried out: RIP moved on, or another trap was delivered.
- * False: deliver (trap).
+ * (trap) is what stopped vcpu->regs; vcpu->fs_base and gs_base are what they
+ * are in the CPU. Returns true if the instruction was carried out: RIP moved
+ * on, or another trap was delivered. False: deliver (trap).
  */
 bool emulate(struct vcpu *vcpu, const struct trap *trap);
 

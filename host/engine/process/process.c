@@ -121,6 +121,14 @@ static uint64_t stub_ret(uint64_t nr)
     return hypercall_page_va + nr * 32 + PROCESS_STUB_RET;
 }
 
+uint64_t process_gs_base(void)
+{
+    uint64_t base;
+
+    __asm__ volatile("rdgsbase %0" : "=r"(base));
+    return base;
+}
+
 void process_sync_regs(struct vcpu *vcpu)
 {
     struct process_cpu *cpu = &process_cpu;
@@ -132,6 +140,7 @@ void process_sync_regs(struct vcpu *vcpu)
     vcpu->regs.cs = FLAT_KERNEL_CS;
     vcpu->regs.ss = FLAT_KERNEL_SS;
     vcpu->fs_base = cpu->guest_fs;
+    vcpu->gs_base = process_gs_base();
     cpu->changed = GO_RESUME;
 }
 

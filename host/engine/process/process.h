@@ -132,7 +132,11 @@ int process_before_guest(struct vcpu *vcpu);
 void process_signal(int signal, siginfo_t *info, ucontext_t *context,
                     uint64_t *fs_base);
 
-/* vcpu->regs := the interrupted registers, if they are not there yet. */
+/* The guest's GS base, which it may change by an instruction of its own. */
+uint64_t process_gs_base(void);
+
+/* vcpu->regs := the interrupted registers, if they are not there yet; the bases
+ * with them. */
 void process_sync_regs(struct vcpu *vcpu);
 /* vcpu->regs were caught on the way in: back to the start of the call's stub.
  */

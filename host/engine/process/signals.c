@@ -174,7 +174,8 @@ static void guest_page_fault(struct vcpu *vcpu, uint64_t va, uint64_t error)
         break;
     }
     trap.error |= (uint32_t)error & (PF_WRITE | PF_FETCH);
-    bounce_trap(vcpu, &trap);
+    if (!emulate(vcpu, &trap))
+        bounce_trap(vcpu, &trap);
 }
 
 static void guest_fault(struct vcpu *vcpu, const ucontext_t *context)
@@ -213,6 +214,7 @@ static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
 
     cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
     cpu->guest_fs = vcpu->fs_base = *fs_base;
+    vcpu->gs_base = process_gs_base();
     if (signal == TICK_SIGNAL) {
         tick_rang();
         cpu->work |= WORK_TICK;
