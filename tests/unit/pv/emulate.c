@@ -139,8 +139,6 @@ Test(emulate, the_rest_is_delivered)
         cr_expect_not(emulate(vcpu, &gp), "%zu", i);
         cr_expect_eq(moved(), 0);
     }
-    vcpu->regs.rip = UINT64_C(0x7000000000);
-    cr_expect_not(emulate(vcpu, &gp), "no code there");
 }
 
 /* int $n in the page at FREE_PAGE, whose end is the stack. */
