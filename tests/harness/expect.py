@@ -7,8 +7,8 @@ import guest
 import life_cases
 
 # Its last line is its verdict.
-PROMISES = ["events", "freestanding", "grants", "interrupted", "libc",
-            "pages", "threads", "timers", "traps", "vectors"]
+PROMISES = ["emulated", "events", "freestanding", "grants", "interrupted",
+            "libc", "mapped", "pages", "threads", "timers", "traps", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["segments", "upper"]
