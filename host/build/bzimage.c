@@ -43,7 +43,7 @@ static int check_header(const struct image *image,
 
 static uint64_t setup_size(const struct setup_header *header)
 {
-    unsigned sectors =
+    const uint64_t sectors =
         header->setup_sects ? header->setup_sects : DEFAULT_SECTORS;
 
     return (sectors + 1) * SECTOR;

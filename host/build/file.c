@@ -25,7 +25,7 @@ static int check_kind(const char *path, const char *what, const struct stat *st)
 
 int file_open(const char *path, const char *what, int *fd, uint64_t *size)
 {
-    struct stat st;
+    struct stat st = {0};
     int rc;
 
     /* O_NONBLOCK: a FIFO without a writer shall not hang us */

@@ -39,34 +39,37 @@ bool unwrap_wanted(const uint8_t *start, size_t size)
     return bzimage_begins(start, size) || is_gzip(compression_of(start, size));
 }
 
-/* How the payload is packed, by its first bytes. */
-static int recognise(struct packed *p)
+/* How the payload is packed, by its first bytes; NULL with a sentence. */
+static const struct compression *recognise(const struct packed *p)
 {
     uint8_t magic[sizeof p->how->magic];
-    int rc;
+    const struct compression *how;
 
-    if (p->size <= sizeof magic + TRAILER_SIZE)
-        return image_refuse(p->image,
-                            "a payload of %lu bytes holds no kernel: the file "
-                            "is truncated or corrupt, build or copy it again",
-                            p->size);
-    rc = image_read(p->image, p->offset, magic, sizeof magic);
-    if (rc)
-        return rc;
-    p->how = compression_of(magic, sizeof magic);
-    if (!p->how)
-        return image_refuse(p->image,
-                            "its payload begins with %02x %02x %02x %02x, "
-                            "which is no way of packing known here: repack it, "
-                            "or give its vmlinux",
-                            magic[0], magic[1], magic[2], magic[3]);
-    if (!p->how->unpack)
-        return image_refuse(p->image,
-                            "it is packed by %s, and this paravane was built "
-                            "without %s: build it with that library, or give "
-                            "an image that is unpacked",
-                            p->how->name, p->how->library);
-    return 0;
+    if (p->size <= sizeof magic + TRAILER_SIZE) {
+        image_refuse(p->image,
+                     "a payload of %lu bytes holds no kernel: the file is "
+                     "truncated or corrupt, build or copy it again",
+                     p->size);
+        return NULL;
+    }
+    if (image_read(p->image, p->offset, magic, sizeof magic))
+        return NULL;
+    how = compression_of(magic, sizeof magic);
+    if (!how) {
+        image_refuse(p->image,
+                     "its payload begins with %02x %02x %02x %02x, which is no "
+                     "way of packing known here: repack it, or give its "
+                     "vmlinux",
+                     magic[0], magic[1], magic[2], magic[3]);
+    } else if (!how->unpack) {
+        image_refuse(p->image,
+                     "it is packed by %s, and this paravane was built without "
+                     "%s: build it with that library, or give an image that is "
+                     "unpacked",
+                     how->name, how->library);
+        how = NULL;
+    }
+    return how;
 }
 
 /*
@@ -108,9 +111,8 @@ static int find_packed(struct image *image, const uint8_t *start, size_t size,
         .offset = bzimage.payload,
         .size = bzimage.payload_size,
     };
-    rc = recognise(p);
-    if (!rc)
-        rc = read_promise(p, max);
+    p->how = recognise(p);
+    rc = p->how ? read_promise(p, max) : -ENOEXEC;
     if (rc)
         return rc;
     image->wrapper = (struct image_wrapper){

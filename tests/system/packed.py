@@ -51,8 +51,24 @@ def runs(image, engine, *options):
     assert result.console == plain.console, (result, plain)
 
 
+def built_in():
+    """The formats that this binary was built with."""
+    done = subprocess.run([guest.PARAVANE, "doctor", "--json"],
+                          capture_output=True, check=False)
+    return json.loads(done.stdout)["host"]["unpacking"]["found"].split()
+
+
+def need_format(how):
+    """What it was built without, it says; then there is no more to test."""
+    if how not in built_in():
+        refused(packed.bzimage(how, content()), f"packed by {how}",
+                "built without", "build it with that library")
+        raise tap.Skip(f"built without what unpacks {how}")
+
+
 def a_bzimage_runs(how, engine):
     def test():
+        need_format(how)
         runs(packed.bzimage(how, content()), engine)
 
     test.__name__ = f"a_bzImage_of_{how}_runs_on_{engine}"
@@ -67,15 +83,6 @@ def a_whole_file_of_gzip_runs():
 def xz_runs_as_linux_packs_it():
     payload = packed.linux_xz(content()) + struct.pack("<I", len(content()))
     runs(packed.BzImage(payload), "process")
-
-
-def all_formats_are_built_in():
-    """Where the tests run, all libraries are there."""
-    done = subprocess.run([guest.PARAVANE, "doctor", "--json"],
-                          capture_output=True, check=False)
-    found = json.loads(done.stdout)["host"]["unpacking"]
-    assert found["ok"], found
-    assert found["found"].split() == list(packed.FORMATS), found
 
 
 def no_library_runs_before_main():
@@ -171,6 +178,7 @@ def cut_anywhere_it_is_refused():
 
 def a_payload_cut_anywhere_is_refused(how):
     def test():
+        need_format(how)
         whole = packed.stream(how, content())
         promise = struct.pack("<I", len(content()))
         cuts = {11, 20, 100, len(whole) // 2, len(whole) - 9,
@@ -186,6 +194,7 @@ def a_payload_cut_anywhere_is_refused(how):
 def a_corrupt_payload_is_refused_or_harmless(how):
     """With checksums it is always seen; else it ends somehow, tidily."""
     def test():
+        need_format(how)
         chance = random.Random(how)
         whole = packed.stream(how, content())
         for _ in range(40):
@@ -208,6 +217,7 @@ def a_corrupt_payload_is_refused_or_harmless(how):
 def a_promise_must_be_kept(how):
     """The size behind the stream: exactly that comes out of it."""
     def test():
+        need_format(how)
         whole = packed.stream(how, content())
         for lie in (1, len(content()) - 1, len(content()) + 1, 2**29):
             refused(packed.BzImage(whole[:-4] + struct.pack("<I", lie)))
@@ -224,6 +234,7 @@ def a_promise_must_be_kept(how):
 def a_bomb_does_no_harm(how):
     """A lot of nothing in few bytes, behind a small promise."""
     def test():
+        need_format(how)
         whole = packed.stream(how, bytes(32 << 20))
         small = whole[:-4] + struct.pack("<I", 1 << 20)
         refused(packed.BzImage(small), "more than the 1048576 bytes",
@@ -282,7 +293,6 @@ if __name__ == "__main__":
           for engine in ("process", "kvm")],
         a_whole_file_of_gzip_runs,
         xz_runs_as_linux_packs_it,
-        all_formats_are_built_in,
         no_library_runs_before_main,
         inspect_tells_what_was_unpacked,
         a_version_cannot_steer_the_terminal,

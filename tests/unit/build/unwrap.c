@@ -97,10 +97,6 @@ static bool make_elf(const char *name)
     return make(name, &elf, sizeof elf);
 }
 
-#define for_each_format(name)                       \
-    for (size_t i_ = 0; i_ < NR_COMPRESSIONS; i_++) \
-        for (const char *name = compressions[i_].name; name; name = NULL)
-
 #define expect_refusal(words)                                                  \
     do {                                                                       \
         const char *said_ = refusal_of(write_bzimage());                       \
@@ -109,8 +105,8 @@ static bool make_elf(const char *name)
 
 Test(unwrap, every_format_gives_back_the_elf_file)
 {
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
         struct test_elf found;
 
         if (!make_elf(name))
@@ -164,8 +160,9 @@ Test(unwrap, without_symbols_it_is_dropped_when_loaded)
 
 Test(unwrap, a_stream_cut_anywhere_is_refused)
 {
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
+
         if (!make_elf(name))
             continue;
         /* the last 4 bytes are put there again */
@@ -181,8 +178,9 @@ Test(unwrap, a_stream_cut_anywhere_is_refused)
 
 Test(unwrap, the_promised_size_must_be_kept)
 {
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
+
         if (!make_elf(name))
             continue;
         set_promise(sizeof elf - 1);
@@ -202,8 +200,9 @@ Test(unwrap, the_promised_size_must_be_kept)
 
 Test(unwrap, bytes_behind_the_stream_are_refused)
 {
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
+
         if (!make_elf(name))
             continue;
         memset(file + PAYLOAD + stream_size, 0xa5, 64);
@@ -216,8 +215,8 @@ Test(unwrap, bytes_behind_the_stream_are_refused)
 /* Damage of any one bit ends in a verdict; xz has checksums over all. */
 Test(unwrap, damage_anywhere_is_survived)
 {
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
         unsigned nr_believed = 0;
 
         if (!make_elf(name))
@@ -242,8 +241,8 @@ Test(unwrap, a_bomb_stays_within_its_promise)
 {
     static uint8_t zeros[64 << 10];
 
-    for_each_format(name)
-    {
+    for (size_t i = 0; i < NR_COMPRESSIONS; i++) {
+        const char *name = compressions[i].name;
         size_t len = strcmp(name, "lzo") ? sizeof zeros : sizeof zeros / 4;
 
         if (!make(name, zeros, len))
