@@ -5,8 +5,6 @@
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -44,98 +42,6 @@
 
 #define EXIT_CRASHED      125
 #define EXIT_HOST_TROUBLE 1
-
-static const char *abi_name(enum abi abi)
-{
-    return abi == ABI_PVH ? "PVH" : "PV";
-}
-
-/* 0 if (ops) can run the domain's image on this host, or why not. */
-static int judge_engine(const struct domain *dom, enum abi abi,
-                        const struct engine_ops *ops, char *why, size_t size)
-{
-    int rc = ops->accepts(dom->image, abi, why, size);
-
-    if (rc == 0)
-        rc = ops->probe(why, size);
-    if (rc)
-        log_info("engine %s cannot run %s as %s: %s", ops->name,
-                 dom->config->image, abi_name(abi), why);
-    return rc;
-}
-
-/* What was tried and why it was not taken, for the one sentence at the end. */
-struct refusals {
-    char text[768];
-    size_t len;
-};
-
-__attribute__((format(printf, 2, 3))) static void
-add_refusal(struct refusals *r, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    r->len += (size_t)vsnprintf(r->text + r->len, sizeof r->text - r->len,
-                                format, args);
-    va_end(args);
-    if (r->len >= sizeof r->text)
-        r->len = sizeof r->text - 1;
-}
-
-/* By name, or the first that can run the image by (abi). */
-static bool choose_engine_for(struct domain *dom, enum abi abi,
-                              struct refusals *refusals)
-{
-    const char *wanted = dom->config->engine;
-    char why[256];
-
-    for (unsigned i = 0; engine_list[i]; i++) {
-        const struct engine_ops *ops = engine_list[i];
-        const bool chosen = strcmp(wanted, ops->name) == 0;
-
-        if (!chosen && strcmp(wanted, "auto") != 0)
-            continue;
-        if (judge_engine(dom, abi, ops, why, sizeof why) == 0) {
-            log_info("engine %s, %s; ABI %s, %s", ops->name,
-                     chosen ? "as asked" : "the best that runs this image here",
-                     abi_name(abi),
-                     dom->config->abi == ABI_AUTO
-                         ? "the first that the image and the engine have in "
-                           "common"
-                         : "as asked");
-            dom->engine->ops = ops;
-            dom->abi = abi;
-            return true;
-        }
-        add_refusal(refusals, "%son engine %s%s: %s", refusals->len ? "; " : "",
-                    ops->name, abi == ABI_PVH ? " as PVH" : "", why);
-    }
-    return false;
-}
-
-/* PV before PVH, of those that are asked for and that the image offers. */
-static int choose_engine(struct domain *dom)
-{
-    const struct image *image = dom->image;
-    const enum abi wanted = dom->config->abi;
-    struct refusals refusals = {.len = 0};
-
-    if (wanted == ABI_PV ||
-        (wanted == ABI_AUTO && (image->offers_pv || !image->offers_pvh)))
-        if (choose_engine_for(dom, ABI_PV, &refusals))
-            return 0;
-    if (wanted == ABI_PVH || (wanted == ABI_AUTO && image->offers_pvh))
-        if (choose_engine_for(dom, ABI_PVH, &refusals))
-            return 0;
-    if (!refusals.len) {
-        log_error("there is no engine '%s'; 'paravane doctor' lists them",
-                  dom->config->engine);
-        return -EINVAL;
-    }
-    log_error("cannot run %s %s", dom->config->image, refusals.text);
-    return -ENOEXEC;
-}
 
 /* SIGINT and the like: first a request to the guest, then its end. */
 static void on_signal(void *context, short revents)
@@ -306,7 +212,7 @@ int domain_create(struct domain *dom, const struct domain_config *config)
 
     rc = open_image(dom);
     if (rc == 0)
-        rc = choose_engine(dom);
+        rc = engine_choose(dom);
     if (rc == 0)
         rc = watch_signals(dom);
     if (rc == 0)

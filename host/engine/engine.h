@@ -5,6 +5,7 @@
 #ifndef HOST_ENGINE_ENGINE_H
 #define HOST_ENGINE_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,13 @@ struct engine_ops {
        that says what to do. */
     int (*accepts)(const struct image *image, enum abi abi, char *why,
                    size_t size);
+
+    /*
+     * Does this host emulate guests of (abi), instead of running them? Either
+     * way (what) says what is here, by measuring for some milliseconds; it is
+     * "" if that cannot be done. May be NULL: nothing of that kind.
+     */
+    bool (*is_slow)(enum abi abi, char *what, size_t size);
 
     /* Attach to a built domain: map its memory, fill its hypercall page. */
     int (*create)(struct domain *dom);
@@ -89,5 +97,12 @@ extern const struct engine_ops *const engine_list[];
 
 /* By name, or NULL. */
 const struct engine_ops *engine_find(const char *name);
+
+/*
+ * choose.c: the engine and the ABI for (dom), of what its configuration wants,
+ * its image offers and this host has; says why under -v. 0, or -errno with a
+ * sentence logged.
+ */
+int engine_choose(struct domain *dom);
 
 #endif

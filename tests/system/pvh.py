@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """PVH guests on the kvm engine, and what is said where they cannot run."""
+import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
@@ -35,6 +37,30 @@ def nothing_else_need_be_said():
     assert result.status == 0, result
     assert "engine process cannot run" in result.report, result
     assert "ABI PVH" in result.report, result
+
+
+def the_kind_of_kvm_decides():
+    """An image for VMs alone, with both entries: PVH is the better one, unless
+    it were emulated. One with that entry alone runs, and the user is told."""
+    guest.need_engine("kvm")
+    kvm = json.loads(subprocess.run(
+        [guest.PARAVANE, "doctor", "--json"], capture_output=True,
+        check=True).stdout)["kvm"]
+    emulated = kvm["ring0_emulated"]
+    result = guest.run("-v", guest=guest.image("upper"))
+    assert result.status == 0, result
+    if emulated:
+        assert "; ABI PV, PVH guests are emulated here" in result.report, result
+        assert "warning" not in result.report, result
+    else:
+        assert "; ABI PVH, PVH guests run" in result.report, result
+    result = guest.run(guest=SMALL, args=["halt"])
+    assert result.status == 0, result
+    assert emulated == ("is a PVH image: PVH guests are emulated" in
+                        result.report), result
+    # Whoever knows what he wants gets it in silence.
+    result = guest.run("--abi", "pvh", guest=SMALL, args=["halt"])
+    assert result.status == 0 and result.report == "", result
 
 
 def more_memory_than_fits_below_4_gib_is_had():
@@ -86,7 +112,7 @@ def an_unknown_abi_is_wrong_usage():
 
 def a_guest_too_large_is_told_how_much_it_takes():
     guest.need_engine("kvm")
-    result = guest.run("--engine", "kvm", "--memory", "1M", guest=SMALL)
+    result = guest.run("--abi", "pvh", "--memory", "1M", guest=SMALL)
     assert result.status == 1, result
     assert "--memory 2M" in guest.one_sentence(result), result
 
@@ -95,6 +121,7 @@ if __name__ == "__main__":
     tap.main([
         a_stranger_finds_all_of_the_abi,
         nothing_else_need_be_said,
+        the_kind_of_kvm_decides,
         more_memory_than_fits_below_4_gib_is_had,
         *(misbehaviour(what, *wanted)
           for what, wanted in MISBEHAVES.items()),

@@ -224,7 +224,7 @@ def doctor_measures_the_kvm_that_is_here():
         assert 100 < kvm[what] < 10**8, kvm
     assert 0 < kvm["step_ring3_ps"] < kvm["exit_ring3_ns"] * 1000, kvm
     assert kvm["ring0_emulated"] == (kvm["step_ring0_ps"] >= 50000), kvm
-    assert kvm["ring0_emulated"] == ("use PV" in kvm["pvh"]), kvm
+    assert kvm["ring0_emulated"] == ("--abi pv" in kvm["pvh"]), kvm
     assert kvm["shadow_paging"] == ("shadowed" in kvm["kind"]), kvm
     assert kvm["sync_regs"], kvm  # the engine needs it
     assert f"kvm: {kvm['kind']}\n" in shown, shown

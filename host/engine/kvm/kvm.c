@@ -10,6 +10,7 @@
 #include "host/domain.h"
 #include "host/engine/engine.h"
 #include "host/engine/fault.h"
+#include "host/engine/kvm/measure.h"
 #include "host/engine/tick.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
@@ -34,6 +35,21 @@ static int kvm_accepts(const struct image *image, enum abi abi, char *why,
     }
     snprintf(why, size, "it offers no PV entry: %s", image->pv_refusal);
     return -ENOEXEC;
+}
+
+static bool kvm_is_slow(enum abi abi, char *what, size_t size)
+{
+    struct kvm_kind kind;
+
+    if (measure_kvm(&kind, what, size)) {
+        *what = '\0';
+        return false;
+    }
+    if (abi == ABI_PV)
+        measure_say_pv(&kind, what, size);
+    else
+        measure_say_pvh(&kind, what, size);
+    return abi == ABI_PVH && kind.ring0_emulated;
 }
 
 static void kvm_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
@@ -257,6 +273,7 @@ const struct engine_ops engine_kvm = {
     .name = "kvm",
     .probe = vm_probe,
     .accepts = kvm_accepts,
+    .is_slow = kvm_is_slow,
     .create = kvm_create,
     .run = kvm_run_domain,
     .destroy = kvm_destroy,

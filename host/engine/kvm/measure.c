@@ -384,8 +384,8 @@ const char *measure_name(const struct kvm_kind *kind)
 void measure_say_pv(const struct kvm_kind *kind, char *text, size_t size)
 {
     snprintf(text, size,
-             "PV guests run well: their code at full speed, and %lu.%lu us "
-             "for each time they call the host",
+             "PV guests run well here: their code at full speed, and %lu.%lu "
+             "us for each time they call the host",
              kind->exit3_ns / 1000, kind->exit3_ns / 100 % 10);
 }
 
@@ -393,15 +393,18 @@ void measure_say_pvh(const struct kvm_kind *kind, char *text, size_t size)
 {
     if (kind->ring0_emulated)
         snprintf(text, size,
-                 "PVH guests would be emulated, about %lu times slower than "
-                 "the CPU, and not every instruction can be: use PV",
+                 "PVH guests are emulated here, about %lu times slower than "
+                 "the CPU, and not every instruction can be: use --abi pv "
+                 "where there is one",
                  measure_slowdown(kind));
     else if (kind->shadow_paging)
-        snprintf(text, size,
-                 "PVH guests run, but slowly where they change page tables");
+        snprintf(
+            text, size,
+            "PVH guests run here, but slowly where they change page tables");
     else
-        snprintf(text, size,
-                 "PVH guests run well: their code at full speed, and %lu.%lu "
-                 "us for each time they call the host",
-                 kind->exit0_ns / 1000, kind->exit0_ns / 100 % 10);
+        snprintf(
+            text, size,
+            "PVH guests run well here: their code at full speed, and %lu.%lu "
+            "us for each time they call the host",
+            kind->exit0_ns / 1000, kind->exit0_ns / 100 % 10);
 }
