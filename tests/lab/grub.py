@@ -102,9 +102,11 @@ def writes_to_its_disk():
     shutil.copy(disk(), path)
     with grub(path=path, access="rw") as process:
         talk.prompt(process)
-        talk.remembers(process, path, "elephant")
+        talk.remember(process, "elephant")
         process.line("halt")
         ends(process)
+    with open(path, "rb") as file:
+        assert talk.environment_block(memory="elephant") in file.read()
     with grub(path=path) as process:
         talk.prompt(process)
         assert "elephant" in talk.ask(
