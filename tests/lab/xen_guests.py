@@ -108,11 +108,13 @@ class Machine:
         self._folder = tempfile.TemporaryDirectory()
         self._lab = lab
         self._disk = f"{self._folder.name}/guests.img"
+        self._initramfs = f"{self._folder.name}/dom0.cpio"
         self._serial = f"{self._folder.name}/serial"
         self._qemu = self._watchdog = None
 
     def __enter__(self):
         self._make_disk()
+        self._lab.write_initramfs(self._initramfs)
         self._start()
         return self
 
@@ -148,7 +150,7 @@ class Machine:
              "-append", "console=com1 com1=115200 noreboot=1 guest_loglvl=all "
              "dom0_mem=512M,max:512M dom0_max_vcpus=1",
              "-initrd", f"{self._lab.kernel} console=hvc0 quiet loglevel=4 "
-             f"panic=5,{self._lab.initramfs}"],
+             f"panic=5,{self._initramfs}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, preexec_fn=end_with_parent)
         # All of it ends, whatever becomes of dom0.
