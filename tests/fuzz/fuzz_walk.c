@@ -3,7 +3,8 @@
  * frames is ever reached.
  *
  * The input is written over the first frames as entries, then come addresses
- * to walk, read and write.
+ * to walk, read and write: as a PV guest's, or as a PVH guest's with control
+ * registers of any content.
  */
 #include "input.h"
 
@@ -16,13 +17,24 @@ static struct domain dom;
 
 static void make(struct input *in)
 {
-    const struct memory_config config = {
-        .ram_pages = FRAMES, .shared_pages = 1, .scatter = input_u8(in) & 1};
+    const uint8_t how = input_u8(in);
+    const struct memory_config config = {.ram_pages = FRAMES,
+                                         .shared_pages = 1,
+                                         .scatter = how & 1,
+                                         .translated = how & 2};
     unsigned nr = input_u8(in);
 
     PROMISE(memory_create(&dom.mem, &config) == 0);
     dom.vcpus[0].domain = &dom;
     dom.vcpus[0].cr3 = memory_mfn(&dom.mem, 0);
+    dom.abi = how & 2 ? ABI_PVH : ABI_PV;
+    if (how & 2)
+        dom.vcpus[0].paging = (struct paging){
+            .cr0 = input_u64(in),
+            .cr3 = input_u64(in) & (how & 4 ? 0x3fff : UINT64_MAX),
+            .cr4 = input_u64(in),
+            .efer = input_u64(in),
+        };
     while (nr--) {
         uint64_t entry = input_u64(in);
         uint16_t place = input_u16(in);
@@ -39,13 +51,16 @@ static void walk(struct vcpu *vcpu, uint64_t va)
 {
     struct walk walk;
 
-    guest_walk(&dom.mem, vcpu->cr3, va, &walk);
-    PROMISE(walk.level >= 1 && walk.level <= 4);
+    guest_walk_vcpu(vcpu, va, &walk);
+    if (dom.abi == ABI_PV)
+        PROMISE(walk.level >= 1 && walk.level <= 4);
+    PROMISE(walk.level <= 5);
     if (!walk.present)
         return;
-    PROMISE(walk.level == 1);
+    PROMISE(walk.level <= (dom.abi == ABI_PV ? 1 : 3));
     PROMISE(memory_frame(&dom.mem, walk.mfn));
-    PROMISE(memory_frame(&dom.mem, walk.pte_addr >> PAGE_SHIFT));
+    PROMISE(walk.level == 0 ||
+            memory_frame(&dom.mem, walk.pte_addr >> PAGE_SHIFT));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

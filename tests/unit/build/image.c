@@ -416,6 +416,35 @@ Test(image, impossible_ranges_are_no_pv)
     expect_no_pv("overlaps the kernel");
 }
 
+static void expect_no_pvh(const char *why)
+{
+    open_good();
+    cr_expect_not(image->offers_pvh);
+    cr_expect(strstr(image->pvh_refusal, why), "%s", image->pvh_refusal);
+}
+
+Test(image, a_pvh_entry_lies_in_a_segment)
+{
+    test_elf_add_number(&elf, XEN_ELFNOTE_PHYS32_ENTRY, KERNEL_PADDR - 1);
+    expect_no_pvh("lies in none of its segments");
+    forget();
+    make();
+    test_elf_add_number(&elf, XEN_ELFNOTE_PHYS32_ENTRY,
+                        KERNEL_PADDR + KERNEL_PAGES * 4096);
+    expect_no_pvh("lies in none of its segments");
+    forget();
+    make();
+    test_elf_add_number(&elf, XEN_ELFNOTE_PHYS32_ENTRY, UINT64_MAX);
+    expect_no_pvh("lies in none of its segments");
+}
+
+Test(image, a_pvh_kernel_lies_below_4_gib)
+{
+    test_elf_add_number(&elf, XEN_ELFNOTE_PHYS32_ENTRY, KERNEL_PADDR);
+    elf.segments[SEG_LOAD].p_paddr = 0xfbfff000;
+    expect_no_pvh("link it lower");
+}
+
 Test(image, phys32_entry_offers_pvh)
 {
     test_elf_add_number(&elf, XEN_ELFNOTE_PHYS32_ENTRY, 0x100040);
