@@ -5,6 +5,7 @@
  * what needs those answers -ENOSYS, as an old kernel would.
  */
 #include <pvguest/guest.h>
+#include <pvguest/linux.h>
 #include <pvguest/thread.h>
 
 #include <errno.h>
@@ -120,6 +121,13 @@ static long file_call(long nr, long a1, long a2, long a3)
     }
 }
 
+static linux_call_fn more_calls;
+
+void linux_set_more_calls(linux_call_fn fn)
+{
+    more_calls = fn;
+}
+
 static long yield(void)
 {
     thread_yield();
@@ -129,6 +137,8 @@ static long yield(void)
 long guest_linux_syscall(long nr, long a1, long a2, long a3, long a4, long a5,
                          long a6)
 {
+    long result;
+
     switch (nr) {
     case SYS_mmap:
         return linux_mmap((void *)a1, (size_t)a2, (int)a3, (int)a4, (int)a5,
@@ -175,6 +185,10 @@ long guest_linux_syscall(long nr, long a1, long a2, long a3, long a4, long a5,
     case SYS_exit_group:
         guest_exit((int)a1 & 0xff); /* what a parent would see */
     default:
-        return file_call(nr, a1, a2, a3);
+        break;
     }
+    result = file_call(nr, a1, a2, a3);
+    if (!more_calls || (result != -ENOSYS && result != -EBADF))
+        return result;
+    return more_calls(nr, (const long[]){a1, a2, a3, a4, a5, a6});
 }

@@ -24,12 +24,12 @@ def sh(command, folder):
     return done.stdout
 
 
-def build(program, folder):
+def build(program, folder, package="paravane-guest"):
     """The image of a C source in (folder), by the recipe of the README."""
     with open(os.path.join(folder, "own.c"), "w") as source:
         source.write(program)
     sh(f"PKG_CONFIG_PATH={BUILD}; export PKG_CONFIG_PATH\n"
-       "cc -o own.elf own.c $(pkg-config --cflags --libs paravane-guest)",
+       f"cc -o own.elf own.c $(pkg-config --cflags --libs {package})",
        folder)
     return os.path.join(folder, "own.elf")
 
@@ -70,8 +70,38 @@ def a_backtrace_names_callers_of_what_never_returns():
         assert " main+0x" in result.report, result
 
 
+def a_program_with_sockets_builds_and_runs():
+    with tempfile.TemporaryDirectory() as folder:
+        image = build("""
+            #include <arpa/inet.h>
+            #include <stdio.h>
+            #include <string.h>
+            #include <sys/socket.h>
+            #include <unistd.h>
+            int main(void)
+            {
+                struct sockaddr_in to = {.sin_family = AF_INET,
+                                         .sin_port = htons(7)};
+                char text[16] = "";
+                int a = socket(AF_INET, SOCK_DGRAM, 0);
+                int b = socket(AF_INET, SOCK_DGRAM, 0);
+
+                inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+                bind(a, (struct sockaddr *)&to, sizeof to);
+                sendto(b, "over the loop", 13, 0, (struct sockaddr *)&to,
+                       sizeof to);
+                read(a, text, sizeof text - 1);
+                puts(text);
+                return strcmp(text, "over the loop") != 0;
+            }""", folder, "paravane-ip")
+        result = guest.run(guest=image)
+        assert result.status == 0, result
+        assert result.console == "over the loop\n", result
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([a_copy_of_the_template_builds_and_runs,
                        an_image_without_a_C_library_builds_and_runs,
                        the_low_byte_of_mains_result_is_the_exit_status,
-                       a_backtrace_names_callers_of_what_never_returns]))
+                       a_backtrace_names_callers_of_what_never_returns,
+                       a_program_with_sockets_builds_and_runs]))

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""The web server unikernel, visited as the world would: through passt, and
+through a tap device by the kernel's own TCP."""
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import tap  # noqa: E402
+
+
+def free_port():
+    """Of both families: passt takes it in both."""
+    with socket.socket(socket.AF_INET6) as one:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        one.bind(("::", 0))
+        return one.getsockname()[1]
+
+
+class Server:
+    """httpd while it runs; for a with statement."""
+
+    def __init__(self, spec, address, port, args=()):
+        self.address, self.port = address, port
+        self.process = guest.start("--memory", "64M", "--net", spec,
+                                   guest=guest.example("httpd"), args=args)
+
+    def __enter__(self):
+        said = self.process.stdout.readline().decode()
+        if not said.startswith("httpd: http://"):
+            raise AssertionError((said, guest.finish(self.process)))
+        self.said = said
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def connect(self):
+        return http.client.HTTPConnection(self.address, self.port, timeout=20)
+
+    def get(self, path="/"):
+        line = self.connect()
+        line.request("GET", path)
+        return line.getresponse().read().decode()
+
+
+def by_passt():
+    if not shutil.which("passt"):
+        raise tap.Skip("passt is not installed")
+    port = free_port()
+    return Server(f"user,hostfwd=tcp::{port}-:80", "127.0.0.1", port)
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+class Tap:
+    """A tap device with an address of the host's; for a with statement."""
+
+    def __init__(self, name="pvtest%d" % os.getpid()):
+        self.name = name[:15]
+
+    def __enter__(self):
+        if os.geteuid() or not os.path.exists("/dev/net/tun"):
+            raise tap.Skip("only root, with /dev/net/tun, makes tap devices")
+        if not shutil.which("ip"):
+            raise tap.Skip("the program ip is not installed (iproute2)")
+        ip("tuntap", "add", "dev", self.name, "mode", "tap", "vnet_hdr")
+        ip("addr", "add", "198.18.77.1/24", "dev", self.name)
+        ip("-6", "addr", "add", "fd77::1/64", "dev", self.name, "nodad")
+        ip("link", "set", self.name, "up")
+        return self
+
+    def __exit__(self, *_):
+        ip("link", "del", self.name)
+
+    def server(self, *more):
+        return Server(f"vifname={self.name}", "198.18.77.2", 80,
+                      ["ip=198.18.77.2/24,gw=198.18.77.1", "ip6=fd77::2/64",
+                       *more])
+
+
+def requests(page):
+    return int(re.search(r"requests</td><td>(\d+)", page).group(1))
+
+
+def a_page_comes_through_passt():
+    with by_passt() as server:
+        page = server.get()
+        assert "<h1>A Paravane unikernel</h1>" in page, page
+        assert requests(server.get()) == requests(page) + 1
+
+
+def one_connection_carries_many_requests():
+    with by_passt() as server:
+        line = server.connect()
+        seen = []
+        for _ in range(50):
+            line.request("GET", "/")
+            seen.append(requests(line.getresponse().read().decode()))
+        assert seen == list(range(seen[0], seen[0] + 50)), seen
+
+
+def other_methods_are_answered():
+    with by_passt() as server:
+        line = server.connect()
+        line.request("HEAD", "/")
+        answer = line.getresponse()
+        assert answer.status == 200 and answer.read() == b"", answer.status
+        line.request("DELETE", "/")
+        answer = line.getresponse()
+        assert answer.status == 405, answer.status
+        assert answer.getheader("Allow") == "GET, HEAD"
+
+
+def visitors_who_talk_nonsense_disturb_nobody():
+    with by_passt() as server:
+        for nonsense in (b"\0" * 10000, b"GET", b"x" * 5000, b""):
+            with socket.create_connection((server.address, server.port)) as s:
+                s.sendall(nonsense)
+        assert "unikernel" in server.get()
+
+
+def many_visit_at_once():
+    with by_passt() as server:
+        pages, errors = [], []
+
+        def visit():
+            try:
+                for _ in range(5):
+                    pages.append(server.get())
+            except OSError as error:
+                errors.append(error)
+        threads = [threading.Thread(target=visit) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(pages) == 100 and not errors, (len(pages), errors)
+        assert requests(server.get()) == 101
+
+
+def the_kernel_reaches_it_by_a_tap_device():
+    with Tap() as device, device.server() as server:
+        assert "198.18.77.2" in server.said, server.said
+        for _ in range(200):
+            page = server.get()
+        assert requests(page) == 200, page
+        ping = subprocess.run(["ping", "-c", "3", "-i", "0.2", "198.18.77.2"],
+                              capture_output=True, text=True, check=False) \
+            if shutil.which("ping") else None
+        assert not ping or " 0% packet loss" in ping.stdout, ping
+
+
+def it_speaks_ipv6():
+    with Tap() as device, device.server() as server:
+        server.address = "fd77::2"
+        assert "unikernel" in server.get()
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([
+        a_page_comes_through_passt,
+        one_connection_carries_many_requests,
+        other_methods_are_answered,
+        visitors_who_talk_nonsense_disturb_nobody,
+        many_visit_at_once,
+        the_kernel_reaches_it_by_a_tap_device,
+        it_speaks_ipv6,
+    ]))
