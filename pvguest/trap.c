@@ -14,6 +14,7 @@
 #define VECTOR_UPCALL 256
 
 #define FXSAVE_SIZE 512
+#define XCR0_SSE    2
 
 void guest_trap(struct trap_frame *frame);
 size_t trap_state_size(void);
@@ -59,9 +60,22 @@ uint64_t trap_fault_address(void)
     return guest_abi->fault_address();
 }
 
+__attribute__((target("general-regs-only"))) static uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
 /*
  * Bytes that XSAVE (or FXSAVE) writes here. Found at the first trap: CPUID can
  * be dear, and most guests never need it. Runs before any state is saved.
+ *
+ * XCR0 is x87 alone after a reset: then XSAVE would leave SSE out, which is
+ * usable all the same. A hypervisor under which setting it comes to nothing
+ * (AMD-V as QEMU's TCG has it, where the instruction never leaves the guest)
+ * shows that here.
  */
 __attribute__((target("general-regs-only"))) size_t trap_state_size(void)
 {
@@ -71,7 +85,7 @@ __attribute__((target("general-regs-only"))) size_t trap_state_size(void)
     if (size)
         return size;
     __cpuid(1, eax, ebx, ecx, edx);
-    if (ecx & bit_OSXSAVE) {
+    if (ecx & bit_OSXSAVE && read_xcr0() & XCR0_SSE) {
         __cpuid_count(0xd, 0, eax, ebx, ecx, edx);
         size = ebx;
     } else {
