@@ -68,12 +68,17 @@ extern const struct guest_abi *guest_abi;
 #define BALLOON_BATCH    32
 #define GRANT_MAX_FRAMES 64
 
-/* What every start of day ends in, with guest_abi set and pages there. */
+/* What the builder said, in its own way. */
 struct guest_told {
     const char *command_line; /* NUL-terminated */
     bool is_dom0;
+    const void *module; /* NULL: none */
+    size_t module_size;
 };
-_Noreturn void guest_go(const struct guest_told *told);
+extern struct guest_told guest_told;
+
+/* What every start of day ends in, with guest_abi set and pages there. */
+_Noreturn void guest_go(void);
 
 /* entry_x86_64.S jumps there: back from a trap, and to sleep (guest_block). */
 extern const char *guest_trap_return, *guest_sleep;

@@ -29,13 +29,14 @@ _Noreturn void guest_report(const struct trap_frame *frame, const char *format,
                             ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * page.c: RAM is mapped linearly from guest_virt_base to (end). It is ours from
- * (first_free) up, and mapped up to (mapped_end): all of it, if this ABI has no
- * map_ram.
+ * page.c: RAM, of which there are (nr_ram) pages, is mapped linearly from
+ * guest_virt_base on. It is ours from (first_free) to (end), and mapped up to
+ * (mapped_end): all of it, if this ABI has no map_ram.
  */
-void page_init(uintptr_t first_free, uintptr_t mapped_end, uintptr_t end);
+void page_init(size_t nr_ram, uintptr_t first_free, uintptr_t mapped_end,
+               uintptr_t end);
 
-/* More RAM, behind a hole; mapped and ours. Eight such; others are not used. */
+/* More of it beyond that; mapped and ours. Eight such; others are not used. */
 void page_add(uintptr_t start, uintptr_t end);
 
 /* Does [(address), +len) lie in RAM that is mapped? */

@@ -1,11 +1,10 @@
-#include <pvguest/guest.h>
 #include <pvguest/module.h>
 
-/* No image of this library asks for a module that is not mapped. */
+#include "abi.h"
+
 const void *guest_module(size_t *len)
 {
-    if (!guest_start_info || !guest_start_info->mod_start)
-        return NULL;
-    *len = guest_start_info->mod_len;
-    return (const void *)guest_start_info->mod_start;
+    if (guest_told.module)
+        *len = guest_told.module_size;
+    return guest_told.module;
 }

@@ -25,9 +25,9 @@ static struct run *runs;
 static uintptr_t fresh;      /* never used, from here to ram_end */
 static uintptr_t mapped_end; /* mapped up to here */
 static uintptr_t ram_end;
-static size_t nr_free;
+static size_t nr_free, nr_ram;
 
-/* RAM behind holes. */
+/* What there is of it beyond. */
 #define MAX_APART 8
 static struct {
     uintptr_t start, end;
@@ -98,8 +98,9 @@ static void set_tables_aside(void)
     }
 }
 
-void page_init(uintptr_t first_free, uintptr_t mapped, uintptr_t end)
+void page_init(size_t nr, uintptr_t first_free, uintptr_t mapped, uintptr_t end)
 {
+    nr_ram = nr;
     fresh = first_free;
     ram_end = end;
     mapped_end = mapped < end ? mapped : end;
@@ -142,11 +143,7 @@ size_t page_nr_pfns(void)
 
 size_t page_nr_ram(void)
 {
-    size_t size = ram_end - virt_base();
-
-    for (unsigned i = 0; i < nr_apart; i++)
-        size += apart[i].end - apart[i].start;
-    return size / PAGE_SIZE;
+    return nr_ram;
 }
 
 static void *alloc_fresh(size_t nr)

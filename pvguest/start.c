@@ -9,7 +9,7 @@
 const struct guest_abi *guest_abi;
 struct shared_info *guest_shared_info = &guest_shared_page;
 
-static struct guest_told guest_told;
+struct guest_told guest_told;
 
 bool guest_is_pvh(void)
 {
@@ -37,9 +37,8 @@ void guest_start_drivers(void)
     }
 }
 
-_Noreturn void guest_go(const struct guest_told *told)
+_Noreturn void guest_go(void)
 {
-    guest_told = *told;
     for (unsigned i = 0; i < sizeof(xen_ulong_t) * 8; i++)
         guest_shared_info->evtchn_mask[i] = ~0ul;
     thread_init();

@@ -130,8 +130,6 @@ static bool introduce(void)
 
 _Noreturn void pv_start(start_info_t *si, uintptr_t boot_end)
 {
-    struct guest_told told;
-
     guest_abi = &pv_abi;
     guest_trap_return = pv_trap_return;
     guest_sleep = pv_sleep;
@@ -139,15 +137,18 @@ _Noreturn void pv_start(start_info_t *si, uintptr_t boot_end)
     page_p2m = (uint64_t *)si->mfn_list;
     if (!introduce())
         guest_shutdown(SHUTDOWN_crash);
-    page_init(boot_end,
+    page_init(si->nr_pages, boot_end,
               (boot_end + BUILDER_PAD + BUILDER_ALIGN - 1) &
                   ~(BUILDER_ALIGN - 1),
               (uintptr_t)guest_virt_base + si->nr_pages * PAGE_SIZE);
 
     si->cmd_line[MAX_GUEST_CMDLINE - 1] = '\0';
-    told = (struct guest_told){
+    guest_told = (struct guest_told){
         .command_line = (const char *)si->cmd_line,
         .is_dom0 = si->flags & SIF_INITDOMAIN,
+        .module = (const void *)si->mod_start, /* no image of ours asks for a
+                                                  module that is not mapped */
+        .module_size = si->mod_len,
     };
-    guest_go(&told);
+    guest_go();
 }

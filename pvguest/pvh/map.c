@@ -17,7 +17,7 @@
 #define PTE_HUGE (PTE_RAM | TABLE_LARGE)
 #define HUGE     0x200000ull
 
-#define MAX_RANGES 9 /* one with the image, eight for page_add */
+#define MAX_RANGES 9 /* one for page_init, eight for page_add */
 
 static void *early_page(void);
 
@@ -27,7 +27,7 @@ static struct table_space space = {
     .table_flags = PTE_RAM,
 };
 
-/* RAM behind the image that is mapped from the start: for tables. */
+/* RAM that is mapped from the start and free: for tables. */
 static uintptr_t early, early_end;
 
 static uint64_t grants_gfn; /* of GRANT_MAX_FRAMES in a row; 0: nowhere */
@@ -93,65 +93,139 @@ static uint64_t trim_first_gib(const struct memory_range *ranges, unsigned nr)
     return (TABLE_ENTRIES - first) * HUGE;
 }
 
-/* Map what of (range) lies from (from) on; without pages for it, cut it. */
-static void map_range(struct memory_range *range, uint64_t from)
+/* Map what of (range) lies from (from) on; false: no page for a table. */
+static bool map_range(const struct memory_range *range, uint64_t from)
 {
     uint64_t at = range->start > from ? range->start & ~(HUGE - 1) : from;
 
     for (; at < range->end; at += HUGE) {
         uint64_t *entry = table_entry(&space, base() + at, 2);
 
-        if (!entry) {
-            range->end = at > range->start ? at : range->start;
-            return;
-        }
+        if (!entry)
+            return false;
         *entry = at | PTE_HUGE;
     }
+    return true;
 }
 
-/* The range with the image's last page in it; its index, or (nr). */
-static unsigned find_image(const struct memory_range *ranges, unsigned nr)
+static uint64_t size_of(const struct memory_range *range)
 {
-    const uint64_t last = pvh_physical(guest_end) - 1;
-    unsigned i = 0;
+    return range->end > range->start ? range->end - range->start : 0;
+}
 
-    while (i < nr && !(ranges[i].start <= last && last < ranges[i].end))
-        i++;
-    return i;
+static bool lies_in(const struct memory_range *ranges, unsigned nr,
+                    uint64_t start, uint64_t size)
+{
+    for (unsigned i = 0; i < nr; i++)
+        if (start >= ranges[i].start && start < ranges[i].end &&
+            size <= ranges[i].end - start)
+            return true;
+    return false;
+}
+
+/* RAM, image and module and all. */
+static struct memory_range ram[MAX_RANGES];
+static unsigned nr_ram;
+
+static unsigned list_ram(struct memory_range ranges[MAX_RANGES])
+{
+    return memory_map_ram(pvh_memmap, pvh_nr_memmap, address_limit(), ranges,
+                          MAX_RANGES);
+}
+
+/* From now on it is no RAM for list_ram(). */
+static void reserve(uint64_t start, uint64_t size)
+{
+    pvh_memmap[pvh_nr_memmap++] = (struct hvm_memmap_table_entry){
+        .addr = start,
+        .size = size,
+        .type = XEN_HVM_MEMMAP_TYPE_RESERVED,
+    };
+}
+
+/* The largest part of (ranges) that is mapped already, below (mapped). */
+static unsigned find_early(const struct memory_range *ranges, unsigned nr,
+                           uint64_t mapped)
+{
+    uint64_t largest = 0;
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < nr; i++) {
+        struct memory_range part = ranges[i];
+
+        if (part.end > mapped)
+            part.end = mapped;
+        if (size_of(&part) <= largest)
+            continue;
+        largest = size_of(&part);
+        found = i;
+    }
+    return found;
+}
+
+/* With the first GiB mapped, the rest; tables come out of (*first). */
+static bool map_all(struct memory_range *first, uint64_t mapped)
+{
+    early = base() + first->start;
+    early_end = base() + (first->end < mapped ? first->end : mapped);
+    for (unsigned i = 0; i < nr_ram; i++)
+        if (!map_range(&ram[i], mapped))
+            return false;
+
+    balloon_init((void *)early); /* filled when needed, so just its place */
+    early +=
+        (ram[nr_ram - 1].end / PAGE_SIZE / 8 + PAGE_SIZE) & ~(PAGE_SIZE - 1);
+    first->start = early - base();
+    space.page = late_page;
+    return early <= early_end;
+}
+
+static void give_to_allocator(const struct memory_range *ranges, unsigned nr,
+                              unsigned first)
+{
+    const uintptr_t end = base() + ranges[first].end;
+    uint64_t size = 0;
+
+    for (unsigned i = 0; i < nr_ram; i++)
+        size += size_of(&ram[i]);
+    page_init(size / PAGE_SIZE, base() + ranges[first].start, end, end);
+    for (unsigned i = 0; i < nr; i++)
+        if (i != first)
+            page_add(base() + ranges[i].start, base() + ranges[i].end);
 }
 
 bool pvh_map_init(void)
 {
+    const uint64_t image_end = pvh_physical(guest_end);
     struct memory_range ranges[MAX_RANGES];
-    const unsigned nr = memory_map_ram(pvh_memmap, pvh_nr_memmap,
-                                       address_limit(), ranges, MAX_RANGES);
-    const unsigned image = find_image(ranges, nr);
     uint64_t mapped;
+    unsigned nr, first;
 
-    if (image == nr)
+    nr_ram = list_ram(ram);
+    if (!lies_in(ram, nr_ram, image_end - PAGE_SIZE, PAGE_SIZE))
         return false;
-    space.base = base();
-    mapped = trim_first_gib(ranges, nr);
-    early = (uintptr_t)guest_end;
-    early_end =
-        base() + (ranges[image].end < mapped ? ranges[image].end : mapped);
-    for (unsigned i = image; i < nr; i++)
-        map_range(&ranges[i], mapped);
-
-    balloon_init((void *)early); /* filled when needed, so just its place */
-    early +=
-        (ranges[nr - 1].end / PAGE_SIZE / 8 + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    if (early > early_end)
-        return false;
-    page_init(early, base() + ranges[image].end, base() + ranges[image].end);
-    space.page = late_page;
-    for (unsigned i = image + 1; i < nr; i++)
-        if (ranges[i].start < ranges[i].end)
-            page_add(base() + ranges[i].start, base() + ranges[i].end);
     grants_gfn = memory_map_hole(pvh_memmap, pvh_nr_memmap,
                                  GRANT_MAX_FRAMES * PAGE_SIZE) >>
                  PAGE_SHIFT;
+    space.base = base();
+    mapped = trim_first_gib(ram, nr_ram);
+
+    reserve(0, image_end);
+    reserve(pvh_module.paddr, pvh_module.size);
+    nr = list_ram(ranges);
+    first = find_early(ranges, nr, mapped);
+    if (nr == 0 || !map_all(&ranges[first], mapped))
+        return false;
+    give_to_allocator(ranges, nr, first);
     return true;
+}
+
+const void *pvh_find_module(void)
+{
+    if (!pvh_module.size ||
+        !lies_in(ram, nr_ram, pvh_module.paddr, pvh_module.size))
+        return NULL;
+    return (const void *)(base() + pvh_module.paddr);
 }
 
 bool pvh_open_window(uintptr_t va)

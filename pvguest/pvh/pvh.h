@@ -21,10 +21,13 @@ static inline uint64_t pvh_physical(const void *address)
 
 /* What the entry copied of the builder's words (start_x86_64.S). */
 #define PVH_MEMMAP_MAX 128
+#define PVH_MEMMAP_OWN 2 /* room for entries of our own */
 extern struct hvm_start_info pvh_info;
 extern char pvh_command_line[];
 extern uint32_t pvh_nr_memmap;
-extern struct hvm_memmap_table_entry pvh_memmap[PVH_MEMMAP_MAX];
+extern struct hvm_memmap_table_entry
+    pvh_memmap[PVH_MEMMAP_MAX + PVH_MEMMAP_OWN];
+extern struct hvm_modlist_entry pvh_module; /* the first; size 0: none */
 
 /* start_x86_64.S */
 extern uint64_t pvh_gdt[5], pvh_l4[], pvh_l3[], pvh_l2[];
@@ -51,10 +54,15 @@ evtchn_port_t pvh_ring_port(enum builder_ring ring);
 void *pvh_ring_page(enum builder_ring ring);
 
 /*
- * map.c: map RAM where it belongs and hand it to page.c. False, with the guest
- * as good as ended, if the image lies in no RAM.
+ * map.c: map RAM where it belongs and hand what is free of it to page.c. False,
+ * with the guest as good as ended, if the image lies in no RAM, or there is no
+ * RAM beside it.
  */
 bool pvh_map_init(void);
+
+/* The module, where RAM is mapped; NULL if there is none, or it is not there.
+ */
+const void *pvh_find_module(void);
 bool pvh_open_window(uintptr_t va);
 bool pvh_map_frame(uintptr_t va, uint64_t gfn, bool writable);
 uint32_t pvh_grow_grants(uint32_t from, uint32_t to, uintptr_t va);

@@ -5,6 +5,7 @@
 #include "pvh.h"
 
 #include <pvguest/guest.h>
+#include <pvguest/page.h>
 
 #include <hypercall/calls.h>
 
@@ -13,7 +14,8 @@
 struct hvm_start_info pvh_info;
 char pvh_command_line[MAX_GUEST_CMDLINE];
 uint32_t pvh_nr_memmap;
-struct hvm_memmap_table_entry pvh_memmap[PVH_MEMMAP_MAX];
+struct hvm_memmap_table_entry pvh_memmap[PVH_MEMMAP_MAX + PVH_MEMMAP_OWN];
+struct hvm_modlist_entry pvh_module;
 
 _Noreturn void pvh_start(void);
 
@@ -53,8 +55,6 @@ static const struct guest_abi pvh_abi = {
 
 _Noreturn void pvh_start(void)
 {
-    struct guest_told told = {.command_line = pvh_command_line};
-
     guest_abi = &pvh_abi;
     guest_trap_return = pvh_trap_return;
     guest_sleep = pvh_sleep;
@@ -67,10 +67,15 @@ _Noreturn void pvh_start(void)
         guest_panic("start info version %u has no memory map",
                     pvh_info.version);
     if (!pvh_map_init())
-        guest_panic("the memory map has no RAM where the image is");
+        guest_panic("the memory map has no RAM for the image, or none else");
     if (!pvh_introduce())
         guest_panic("the hypervisor refuses shared_info or the callback");
 
-    told.is_dom0 = pvh_info.flags & SIF_INITDOMAIN;
-    guest_go(&told);
+    guest_told = (struct guest_told){
+        .command_line = pvh_command_line,
+        .is_dom0 = pvh_info.flags & SIF_INITDOMAIN,
+        .module = pvh_find_module(),
+        .module_size = (pvh_module.size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1),
+    };
+    guest_go();
 }

@@ -4,13 +4,16 @@
  * has to be named by physical address here (guest.ld), and all that the
  * builder left in memory is copied, because it lies in what will be free.
  */
-#define INFO_CMDLINE  24 /* offsets in struct hvm_start_info */
+#define INFO_MODULES  12 /* offsets in struct hvm_start_info */
+#define INFO_MODLIST  16
+#define INFO_CMDLINE  24
 #define INFO_MEMMAP   40
 #define INFO_NR       48
 #define INFO_SIZE     56
 #define CMDLINE_SIZE  1023 /* leaves a NUL */
 #define MEMMAP_MAX    128
 #define MEMMAP_SIZE   24
+#define MODULE_SIZE   32
 
 #define CR0_START     0x80010033 /* PG WP NE ET MP PE */
 #define CR4_START     0x00000620 /* OSXMMEXCPT OSFXSR PAE */
@@ -43,6 +46,15 @@ pvh_entry:
     jne 1f
     mov $pvh_command_line_phys, %edi
     mov $CMDLINE_SIZE, %ecx
+    rep movsb
+1:
+    cmpl $0, INFO_MODULES(%ebx)
+    je 1f
+    cmpl $0, INFO_MODLIST + 4(%ebx)
+    jne 1f
+    mov INFO_MODLIST(%ebx), %esi
+    mov $pvh_module_phys, %edi
+    mov $MODULE_SIZE, %ecx
     rep movsb
 1:
     mov INFO_MEMMAP(%ebx), %esi

@@ -10,7 +10,7 @@
 /*
  * Where it lies, in RAM that nobody else is given, and how long it is; NULL
  * when there is none. Toolstacks count whole pages, so that bytes of 0 may
- * follow what the file held. As PV only.
+ * follow what the file held.
  */
 const void *guest_module(size_t *len);
 
