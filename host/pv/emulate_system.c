@@ -10,6 +10,7 @@
 #include "host/domain.h"
 #include "host/guest_access.h"
 #include "host/pagetable.h"
+#include "host/pv/cpuid.h"
 #include "host/pv/emulate.h"
 #include "host/pv/emulate_private.h"
 #include "host/version.h"
@@ -59,8 +60,7 @@ void emulate_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
                      : "0"(leaf), "2"(subleaf));
     if (leaf == 1)
         out[2] |= UINT32_C(1) << 31; /* a hypervisor is present */
-    if (leaf == 7 && subleaf == 0)
-        out[1] &= ~UINT32_C(1); /* FSGSBASE: CR4 cannot turn it on */
+    pv_hide_features(leaf, subleaf, out);
 }
 
 static enum emulated emulate_cpuid(struct regs *r)

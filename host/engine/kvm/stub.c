@@ -37,10 +37,9 @@ static_assert(offsetof(struct stub_pages, gdt) % PAGE_SIZE == 0, "a page");
 #define GDT_FIRST    0xe000
 #define GDT_INDEX(s) (((s)-GDT_FIRST) / 8)
 
-#define TSS_RSP0      4
-#define TSS_IOMAP     102
-#define TSS_BITMAP    104
-#define TSS_MAX_PORTS 0x80
+#define TSS_RSP0   4
+#define TSS_IOMAP  102
+#define TSS_BITMAP 104
 
 static uint64_t page_gpa(const struct stub *stub, const void *page)
 {
@@ -60,7 +59,7 @@ static void fill_idt(struct stub_pages *pages)
     }
 }
 
-/* Ports beyond the bitmap are closed as those are whose bit is set. */
+/* Ports beyond the TSS's limit are closed as those are whose bit is set. */
 static void fill_tss(struct stub_pages *pages)
 {
     const uint64_t rsp0 =
@@ -69,7 +68,7 @@ static void fill_tss(struct stub_pages *pages)
 
     memcpy(pages->tss + TSS_RSP0, &rsp0, sizeof rsp0);
     memcpy(pages->tss + TSS_IOMAP, &bitmap, sizeof bitmap);
-    memset(pages->tss + TSS_BITMAP, 0xff, TSS_MAX_PORTS / 8 + 1);
+    memset(pages->tss + TSS_BITMAP, 0xff, STUB_TSS_LIMIT + 1 - TSS_BITMAP);
     pages->tss[TSS_BITMAP + STUB_PORT / 8] &= (uint8_t) ~(1 << STUB_PORT % 8);
 }
 

@@ -42,6 +42,8 @@
 #include "host/memory.h"
 #include "host/vcpu.h"
 
+#define STUB_TSS_LIMIT 0x7f /* its last byte: the I/O bitmap ends there */
+
 #define STUB_TOUCHES 2048 /* entries of (touched) */
 
 /* What the helper pops on its way back to the guest. */

@@ -313,7 +313,7 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
     s->gdt.limit = STUB_TR + 15;
     s->tr = (struct kvm_segment){
         .base = STUB_VA + offsetof(struct stub_pages, tss),
-        .limit = 0x7f,
+        .limit = STUB_TSS_LIMIT,
         .selector = STUB_TR,
         .type = cpu->tss_type,
         .present = 1,

@@ -146,3 +146,22 @@ Test(stub, large_guests_have_room_for_their_tables)
         stub = small;
     }
 }
+
+/* A port is open where its bit is clear, unless the TSS ends before it. */
+Test(stub, every_port_but_its_own_is_closed)
+{
+    const uint8_t *tss = stub.pages->tss;
+    uint16_t bitmap;
+
+    memcpy(&bitmap, tss + 102, sizeof bitmap);
+    cr_assert_leq(bitmap, STUB_TSS_LIMIT);
+    for (unsigned port = 0; port < 0x10000; port++) {
+        const unsigned at = bitmap + port / 8u;
+        const bool open =
+            at + 1 <= STUB_TSS_LIMIT && !(tss[at] >> port % 8 & 1);
+
+        cr_expect_eq(open, port == STUB_PORT, "port %#x", port);
+    }
+    /* the CPU reads two bytes for each port */
+    cr_expect_eq(tss[STUB_TSS_LIMIT], 0xff);
+}
