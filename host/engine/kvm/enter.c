@@ -225,6 +225,7 @@ int enter_run(struct kvm_cpu *cpu)
     cpu->run->s.regs.sregs.tr.type = cpu->tss_type;
     rc = ioctl(cpu->fd, KVM_RUN, 0) ? -errno : 0;
     cpu->nr_exits++;
+    cpu->nr_signals += rc == -EINTR;
     cpu->run->immediate_exit = 0;
     return rc;
 }

@@ -259,7 +259,8 @@ static int kvm_run_domain(struct domain *dom)
     if (rc)
         return rc;
     rc = run(cpu, &dom->vcpus[0]);
-    log_info("the guest left the VM %lu times", cpu->nr_exits);
+    log_info("the guest left the VM %lu times, %lu of them for a signal",
+             cpu->nr_exits, cpu->nr_signals);
     return rc;
 }
 

@@ -37,8 +37,8 @@ struct kvm_cpu {
     bool new_bases;   /* vcpu->fs_base or gs_base changed */
     bool flush;       /* translations changed */
     unsigned nr_touched;
-    volatile uint32_t work; /* WORK_* */
-    uint64_t nr_exits;
+    volatile uint32_t work;        /* WORK_* */
+    uint64_t nr_exits, nr_signals; /* times it left, some for a signal */
 };
 
 extern struct kvm_cpu kvm_cpu;
