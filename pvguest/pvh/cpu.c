@@ -144,7 +144,8 @@ static void enable_nx(void)
 {
     uint32_t eax, ebx, ecx, edx;
 
-    if (!__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) || !(edx & CPUID_NX))
+    __cpuid(0x80000001, eax, ebx, ecx, edx); /* which told of long mode */
+    if (!(edx & CPUID_NX))
         return;
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_NXE);
     nx = true;

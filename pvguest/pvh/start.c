@@ -5,7 +5,6 @@
 #include "pvh.h"
 
 #include <pvguest/guest.h>
-#include <pvguest/page.h>
 
 #include <hypercall/calls.h>
 
@@ -75,7 +74,7 @@ _Noreturn void pvh_start(void)
         .command_line = pvh_command_line,
         .is_dom0 = pvh_info.flags & SIF_INITDOMAIN,
         .module = pvh_find_module(),
-        .module_size = (pvh_module.size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1),
+        .module_size = pvh_module.size,
     };
     guest_go();
 }

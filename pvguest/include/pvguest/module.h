@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*
- * Where it lies, in RAM that nobody else is given, and how long it is; NULL
- * when there is none. Toolstacks count whole pages, so that bytes of 0 may
- * follow what the file held.
+ * Where it lies, in RAM that nobody else is given, and how long it is, in whole
+ * pages, because not every toolstack tells more: bytes of 0 may follow what the
+ * file held. NULL when there is none.
  */
 const void *guest_module(size_t *len);
 
