@@ -1,7 +1,8 @@
 /*
  * What ring 3 cannot do and a PV kernel does all the same is done for it, and
  * what it must not do is a fault that tells the truth: the system's registers,
- * ports, flat selectors, and software interrupts. (mapped.c has the memory.)
+ * ports, flat selectors, and software interrupts. (mapped.c has the memory.) As
+ * PVH the CPU does it: a little of all that shows that it is there.
  */
 #include "verdict.h"
 
@@ -308,8 +309,36 @@ static void software_interrupts(void)
     promise(came(4, 0), "one that is allowed is its trap");
 }
 
+static void as_pvh(void)
+{
+    uint64_t cr0, with_ts, after, cr2, rax = 0x1122334455667788, fs;
+
+    expect_none();
+    TRY("mov %%cr0, %0", "=r"(cr0));
+    TRY("mov %1, %%cr0\nmov %%cr0, %0\nclts", "=&r"(with_ts)
+        : "r"(cr0 | CR0_TS));
+    TRY("mov %%cr0, %0", "=r"(after));
+    promise(with_ts == (cr0 | CR0_TS) && after == (cr0 & ~CR0_TS),
+            "CR0.TS is what MOV and CLTS make it");
+    TRY("mov %1, %%cr2\nmov %%cr2, %0", "=&r"(cr2) : "r"(0x1234567ul));
+    promise(cr2 == 0x1234567, "CR2 can be written");
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(fs));
+    promise(rdmsr(MSR_FS_BASE) == fs, "the FS base can be read");
+    TRY("in %%dx, %%al", "+a"(rax) : "d"(PORT));
+    promise(rax == 0x11223344556677ff, "a port reads all ones");
+    TRY("wbinvd", );
+    promise(none(), "all without a trap");
+    expect(6);
+    scratch = cpuid_word(1, 2);
+    promise(came(6, 0) && seen.rip == try_at, "the prefix means nothing");
+}
+
 int main(void)
 {
+    if (guest_is_pvh()) {
+        as_pvh();
+        return verdict();
+    }
     cpuid();
     control_registers();
     debug_registers();
