@@ -1,5 +1,7 @@
 #include "host/pv/cpuid.h"
 
+#include <cpuid.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define BIT(n) (UINT32_C(1) << (n))
@@ -68,8 +70,60 @@ static const struct {
     {0x80000008, EBX, AMD_SPECULATION_MSR},
 };
 
+/*
+ * Leaf 0xd: what XSAVE keeps. Of the rest, PKRU belongs to a hidden feature,
+ * the tiles and the supervisor's states to MSRs.
+ */
+#define XSAVE_STATES 0xffu /* x87, SSE, AVX, MPX, AVX-512 */
+#define XSAVE_LEGACY 576u  /* bytes of x87 and SSE, and the header */
+
+#define XSAVES        BIT(3) /* subleaf 1, EAX */
+#define XFD           BIT(4)
+#define STATE_ALIGNED BIT(1) /* a state's own subleaf, ECX */
+
+/* The bytes for all of (states), each in its place or one behind another. */
+static uint32_t xsave_size(uint32_t states, bool compact)
+{
+    uint32_t end = XSAVE_LEGACY;
+
+    for (unsigned i = 2; i < 32; i++) {
+        uint32_t size, offset, flags, unused;
+
+        if (!(states & BIT(i)))
+            continue;
+        __cpuid_count(0xd, i, size, offset, flags, unused);
+        if (compact)
+            offset = flags & STATE_ALIGNED ? (end + 63) & ~63u : end;
+        if (offset + size > end)
+            end = offset + size;
+    }
+    return end;
+}
+
+/* Sizes are for all that is offered: what a guest will turn on. */
+static void describe_xsave(uint32_t subleaf, uint32_t regs[4])
+{
+    uint32_t states, unused;
+
+    __cpuid_count(0xd, 0, states, unused, unused, unused);
+    states &= XSAVE_STATES;
+    if (subleaf == 0) {
+        regs[EAX] = states;
+        regs[EBX] = regs[ECX] = states ? xsave_size(states, false) : 0;
+        regs[EDX] = 0;
+    } else if (subleaf == 1) {
+        regs[EAX] &= ~(XSAVES | XFD);
+        regs[EBX] = states ? xsave_size(states, true) : 0;
+        regs[ECX] = regs[EDX] = 0;
+    } else if (subleaf >= 32 || !(states & BIT(subleaf))) {
+        regs[EAX] = regs[EBX] = regs[ECX] = regs[EDX] = 0;
+    }
+}
+
 void pv_hide_features(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 {
+    if (leaf == 0xd)
+        describe_xsave(subleaf, regs);
     if (leaf == 7 && subleaf != 0) /* the others ignore the subleaf */
         return;
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
