@@ -25,14 +25,9 @@
 #define HOLE_START UINT64_C(0xffff800000000000)
 #define HOLE_END   UINT64_C(0xffff880000000000)
 
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 static bool may_be_walked(uint64_t va)
 {
-    return is_canonical(va) && !(va >= HOLE_START && va < HOLE_END);
+    return va_is_canonical(va) && !(va >= HOLE_START && va < HOLE_END);
 }
 
 /*

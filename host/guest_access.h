@@ -9,6 +9,7 @@
 #ifndef HOST_GUEST_ACCESS_H
 #define HOST_GUEST_ACCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,13 @@ struct guest_addr {
 static inline struct guest_addr guest_addr(uint64_t va)
 {
     return (struct guest_addr){va};
+}
+
+/* Is it an address at all? Those whose upper bits differ from bit 47 are not.
+ */
+static inline bool va_is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
 /* 0, or -EFAULT after copying perhaps a part. Reserved slots always fault. */

@@ -22,9 +22,7 @@
 
 bool va_is_guest(uint64_t va)
 {
-    bool canonical = (uint64_t)((int64_t)(va << 16) >> 16) == va;
-
-    return canonical && !(va >= HOLE_START && va < HOLE_END);
+    return va_is_canonical(va) && !(va >= HOLE_START && va < HOLE_END);
 }
 
 static uint64_t load(const uint64_t *entry)

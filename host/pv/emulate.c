@@ -194,6 +194,8 @@ static enum emulated emulate_trap(struct emulation *e)
             return how;
     }
     rc = look(e, &code);
+    if (rc == -ENODATA && !va_is_canonical(vcpu->regs.rip))
+        return EMULATED_NOT; /* that is what the trap is about */
     if (rc == -ENODATA)
         return emulate_page_fault(vcpu, vcpu->regs.rip + code.size, PF_FETCH);
     if (rc)

@@ -79,11 +79,6 @@ static enum vendor cpu_vendor(void)
     }
 }
 
-static bool canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 static uint64_t *msr_base(struct vcpu *vcpu, uint32_t msr)
 {
     switch (msr) {
@@ -195,7 +190,7 @@ static bool write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         return is_bank_control(msr) || value == 0;
     if (!base)
         return is_void(msr);
-    if (!canonical(value))
+    if (!va_is_canonical(value))
         return false;
     *base = value;
     tell_set_bases(vcpu);

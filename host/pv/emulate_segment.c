@@ -14,11 +14,6 @@
 
 #define RPL_MASK 3u
 
-static bool canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 /* The flat ones can be read, so any but the stack's takes them at any level. */
 static bool may_load(unsigned segment, uint16_t selector)
 {
@@ -75,7 +70,7 @@ static enum emulated emulate_iretq(struct emulation *e)
     if (guest_read(e->vcpu, guest_addr(r->rsp), frame, sizeof frame))
         return EMULATED_NOT;
     if ((uint16_t)frame[1] != FLAT_RING3_CS64 ||
-        (uint16_t)frame[4] != FLAT_RING3_SS64 || !canonical(frame[0]))
+        (uint16_t)frame[4] != FLAT_RING3_SS64 || !va_is_canonical(frame[0]))
         return EMULATED_NOT;
     r->rip = frame[0];
     r->rflags = frame[2];
@@ -91,7 +86,7 @@ static enum emulated emulate_lretq(struct emulation *e)
 
     if (guest_read(e->vcpu, guest_addr(r->rsp), frame, sizeof frame))
         return EMULATED_NOT;
-    if ((uint16_t)frame[1] != FLAT_RING3_CS64 || !canonical(frame[0]))
+    if ((uint16_t)frame[1] != FLAT_RING3_CS64 || !va_is_canonical(frame[0]))
         return EMULATED_NOT;
     r->rip = frame[0];
     r->rsp += sizeof frame +

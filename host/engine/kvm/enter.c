@@ -100,11 +100,6 @@ static void set_segments(struct kvm_cpu *cpu, const struct vcpu *vcpu,
     cpu->in_ring0 = (code & 3) == 0;
 }
 
-static bool canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
                     uint32_t *error)
 {
@@ -112,7 +107,7 @@ bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
     const uint16_t cs = (uint16_t)r->cs, ss = (uint16_t)r->ss;
 
     *error = 0;
-    if (!canonical(r->rip))
+    if (!va_is_canonical(r->rip))
         return false;
     if (cs == FLAT_KERNEL_CS && ss == FLAT_KERNEL_SS)
         return true;
