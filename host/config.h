@@ -77,6 +77,7 @@ struct domain_config {
     const char *initrd; /* path, or NULL */
     const char *engine; /* auto, process, kvm */
     enum abi abi;
+    bool kernel_irqchip; /* a PVH guest's APIC is KVM's: for tests */
     char name[CONFIG_NAME_MAX];
     char cmdline[1024]; /* ARGS joined by blanks */
     uint64_t memory_bytes;

@@ -50,6 +50,15 @@ static int set_abi(struct parser *p, const char *value)
                          value);
 }
 
+static int set_irqchip(struct parser *p, const char *value)
+{
+    p->config->kernel_irqchip = strcmp(value, "kernel") == 0;
+    if (p->config->kernel_irqchip || strcmp(value, "none") == 0)
+        return STATUS_OK;
+    return cli_bad_usage(COMMAND,
+                         "there is no irqchip '%s': use none or kernel", value);
+}
+
 static int set_memory(struct parser *p, const char *value)
 {
     if (memory_size_parse(value, &p->config->memory_bytes))
@@ -233,12 +242,14 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, LONG(9)},
     {"initrd", required_argument, NULL, LONG(10)},
     {"abi", required_argument, NULL, LONG(11)},
+    {"kvm-irqchip", required_argument, NULL, LONG(12)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
-    set_engine, set_memory,  set_vcpus,   add_disk, add_net,    set_name,
-    set_trace,  set_verbose, set_scatter, set_help, set_initrd, set_abi,
+    set_engine, set_memory, set_vcpus,   add_disk,    add_net,
+    set_name,   set_trace,  set_verbose, set_scatter, set_help,
+    set_initrd, set_abi,    set_irqchip,
 };
 
 static int set_option(struct parser *p, int result, char **argv)

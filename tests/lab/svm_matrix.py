@@ -128,6 +128,15 @@ def the_abi_of_PVH_as_a_stranger_finds_it():
     assert "FAIL" not in result.console, result
 
 
+def the_same_with_the_APIC_of_KVM():
+    for args, last in (((), "verdict: success\n"), (("halt",), "halted\n")):
+        result = lab().run("--engine", "kvm", "--kvm-irqchip", "kernel",
+                           image="pvh_small.elf", args=args, seconds=SECONDS)
+        assert result.status == 0, result
+        assert result.console.endswith(last), result
+        assert "FAIL" not in result.console, result
+
+
 def the_process_engine_runs_there_too():
     result = lab().run("--engine", "process", image="hello.elf")
     expect.check("hello", result)
@@ -152,6 +161,7 @@ def tests():
     yield from (nonsense("nonsense", "pv", what, *expected)
                 for what, expected in kvm.NONSENSE.items())
     yield the_abi_of_PVH_as_a_stranger_finds_it
+    yield the_same_with_the_APIC_of_KVM
     yield from (nonsense("pvh_small", "pvh", what, *expected)
                 for what, expected in pvh.MISBEHAVES.items())
     yield the_process_engine_runs_there_too

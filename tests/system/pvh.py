@@ -31,6 +31,22 @@ def a_stranger_finds_all_of_the_abi():
     assert "FAIL" not in result.console, result
 
 
+def the_same_with_the_apic_of_kvm():
+    guest.need_engine("kvm")
+    for args, last in (([], "verdict: success\n"), (["halt"], "halted\n")):
+        result = guest.run("--engine", "kvm", "--kvm-irqchip", "kernel",
+                           guest=SMALL, args=args)
+        assert result.status == 0, result
+        assert result.console.endswith(last), result
+        assert "FAIL" not in result.console, result
+
+
+def an_unknown_irqchip_is_wrong_usage():
+    result = guest.run("--kvm-irqchip", "pic", guest=SMALL)
+    assert result.status == 2, result
+    assert "there is no irqchip 'pic'" in guest.one_sentence(result), result
+
+
 def nothing_else_need_be_said():
     guest.need_engine("kvm")
     result = guest.run("-v", guest=SMALL, args=["halt"])
@@ -120,6 +136,8 @@ def a_guest_too_large_is_told_how_much_it_takes():
 if __name__ == "__main__":
     tap.main([
         a_stranger_finds_all_of_the_abi,
+        the_same_with_the_apic_of_kvm,
+        an_unknown_irqchip_is_wrong_usage,
         nothing_else_need_be_said,
         the_kind_of_kvm_decides,
         more_memory_than_fits_below_4_gib_is_had,

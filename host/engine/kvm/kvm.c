@@ -254,6 +254,12 @@ static int kvm_run_domain(struct domain *dom)
         sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
         sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->vm,
                            KVM_SET_USER_MEMORY_REGION);
+        if (cpu->irqchip) {
+            sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->vm,
+                               KVM_SIGNAL_MSI);
+            sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd,
+                               KVM_GET_MP_STATE);
+        }
     }
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)

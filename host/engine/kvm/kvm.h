@@ -28,6 +28,7 @@ struct kvm_cpu {
     struct kvm_run *run;
     size_t run_size;
     struct stub stub;
+    bool irqchip;     /* a PVH guest's APIC is KVM's own */
     uint8_t *view;    /* the frames by mfn; NULL: as the host has them */
     uint8_t tss_type; /* KVM changes that of sregs.tr at its exits */
     mfn_t cr3;        /* the L4 in use in the VM */

@@ -21,6 +21,7 @@
 
 #define DEBUG_PORT 0xe9
 
+#define APIC_ADDR         0xfee00000u
 #define APIC_BASE_ENABLED 0x800u
 
 void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -66,14 +67,33 @@ static void interrupt(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 }
 
 /*
- * The vCPU's own vector replaces the callback; its APIC is told each time that
- * upcall_pending was set.
+ * As a device would: a write to the APIC's address. False if the APIC does not
+ * take it now, being disabled.
  */
-static void raise_upcall(struct vcpu *vcpu)
+static bool signal_apic(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
-    if (vcpu->upcall_vector && vcpu->upcall_raised)
-        lapic_raise(&vcpu->lapic, vcpu->upcall_vector);
+    const struct kvm_msi msi = {.address_lo = APIC_ADDR, .data = vector};
+    const int rc = ioctl(cpu->vm, KVM_SIGNAL_MSI, &msi);
+
+    if (rc < 0)
+        domain_crash(vcpu, "KVM's APIC does not take vector 0x%x: %s", vector,
+                     strerror(errno));
+    return rc > 0;
+}
+
+/*
+ * The vCPU's own vector replaces the callback; its APIC is told each time that
+ * upcall_pending was set, and remembers it.
+ */
+static void raise_upcall(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    if (!vcpu->upcall_vector || !vcpu->upcall_raised)
+        return;
     vcpu->upcall_raised = false;
+    if (!cpu->irqchip)
+        lapic_raise(&vcpu->lapic, vcpu->upcall_vector);
+    else if (!signal_apic(cpu, vcpu, vcpu->upcall_vector))
+        vcpu->upcall_raised = true; /* then at the next entry */
 }
 
 /*
@@ -91,8 +111,8 @@ static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
             interrupt(cpu, vcpu, callback);
         return;
     }
-    raise_upcall(vcpu);
-    vector = lapic_next(&vcpu->lapic);
+    raise_upcall(cpu, vcpu);
+    vector = cpu->irqchip ? -1 : lapic_next(&vcpu->lapic);
     if (vector < 0 || !may_interrupt(cpu))
         return;
     interrupt(cpu, vcpu, (uint8_t)vector);
@@ -270,9 +290,20 @@ static void serve_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
     }
 }
 
+/*
+ * With KVM's APIC, HLT stays in the kernel until an interrupt or the tick; one
+ * with interrupts off would stay for ever.
+ */
 static void interrupted_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
+    struct kvm_mp_state state;
+
     store_paging(cpu, vcpu);
+    if (!cpu->irqchip || (cpu->run->s.regs.regs.rflags & RFLAGS_IF))
+        return;
+    if (ioctl(cpu->fd, KVM_GET_MP_STATE, &state) == 0 &&
+        state.mp_state == KVM_MP_STATE_HALTED)
+        domain_end(vcpu->domain, DOMAIN_POWEROFF);
 }
 
 /* The code that was loaded, before anybody runs it. */

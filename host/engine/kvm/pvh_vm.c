@@ -225,6 +225,14 @@ static void set_hidden_pages(int vm)
     ioctl(vm, KVM_SET_TSS_ADDR, TSS_ADDR);
 }
 
+/* KVM's APIC, and no controllers beside it; for the vCPUs that come. */
+static int make_irqchip(int vm)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP};
+
+    return ioctl(vm, KVM_ENABLE_CAP, &cap) ? -errno : 0;
+}
+
 static int set_up(struct kvm_cpu *cpu, int kvm, struct domain *dom,
                   const char **step)
 {
@@ -239,6 +247,11 @@ static int set_up(struct kvm_cpu *cpu, int kvm, struct domain *dom,
         return rc;
     *step = "answer the MSR of Xen's hypercall page";
     rc = filter_msrs(cpu->vm);
+    if (rc)
+        return rc;
+    *step = "give it an interrupt controller";
+    cpu->irqchip = dom->config->kernel_irqchip;
+    rc = cpu->irqchip ? make_irqchip(cpu->vm) : 0;
     if (rc)
         return rc;
     *step = "give it a CPU";
