@@ -5,6 +5,8 @@
 #ifndef HOST_CLI_CLI_H
 #define HOST_CLI_CLI_H
 
+#include <stdbool.h>
+
 enum exit_status {
     STATUS_OK = 0,
     STATUS_HOST_TROUBLE = 1, /* a sentence was said */
@@ -22,13 +24,18 @@ int cli_doctor(int argc, char **argv);
 int cli_bad_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* option.val of what has no letter: cli_bad_option tells it from those. */
-#define OPTION_JSON 256
-
 /*
  * For getopt_long with opterr = 0: say what is wrong with the argument it
  * stopped at, having returned (result): '?' or ':'. Returns STATUS_BAD_USAGE.
  */
 int cli_bad_option(const char *command, int result, char **argv);
+
+/*
+ * Read the options of a command that reports: --json, and --help, which prints
+ * (help). True: argv[optind] is the first argument; false: the command ends
+ * with *status.
+ */
+bool cli_report_options(int argc, char **argv, const char *help, bool *json,
+                        int *status);
 
 #endif

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,24 +330,11 @@ static unsigned json_report(void)
 
 int cli_doctor(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     bool json = false;
-    int result;
+    int status;
 
-    opterr = 0;
-    while ((result = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        if (result == 'h') {
-            fputs(help, stdout);
-            return STATUS_OK;
-        }
-        if (result != OPTION_JSON)
-            return cli_bad_option(COMMAND, result, argv);
-        json = true;
-    }
+    if (!cli_report_options(argc, argv, help, &json, &status))
+        return status;
     if (optind < argc)
         return cli_bad_usage(COMMAND, "'%s' is one argument too many",
                              argv[optind]);

@@ -1,5 +1,6 @@
 /* paravane inspect */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -290,24 +291,11 @@ static int inspect(const char *path, bool json)
 
 int cli_inspect(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     bool json = false;
-    int result;
+    int status;
 
-    opterr = 0;
-    while ((result = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        if (result == 'h') {
-            fputs(help, stdout);
-            return STATUS_OK;
-        }
-        if (result != OPTION_JSON)
-            return cli_bad_option(COMMAND, result, argv);
-        json = true;
-    }
+    if (!cli_report_options(argc, argv, help, &json, &status))
+        return status;
     if (optind == argc)
         return cli_bad_usage(COMMAND, "an image to inspect is missing");
     if (argc - optind > 1)

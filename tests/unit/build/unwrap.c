@@ -12,15 +12,11 @@
 #include "host/build/bzimage.h"
 #include "host/build/decompress/decompress.h"
 #include "host/build/image.h"
-#include "tests/unit/build/refusal.h"
-#include "tests/unit/build/test_elf.h"
+#include "tests/unit/build/image_fixture.h"
 #include "tests/unit/build/test_pack.h"
 
 #define PAYLOAD \
     (5 * 512) /* where it lies: behind 4 sectors and a boot sector */
-
-static struct test_elf elf;
-static struct image *image;
 
 /* A bzImage, of which a test may bend every byte before it is written. */
 static uint8_t file[128 << 10];
@@ -32,8 +28,7 @@ static int fd = -1;
 
 static void forget(void)
 {
-    image_close(image);
-    image = NULL;
+    image_forget();
     if (fd >= 0)
         close(fd);
     fd = -1;
@@ -97,11 +92,7 @@ static bool make_elf(const char *name)
     return make(name, &elf, sizeof elf);
 }
 
-#define expect_refusal(words)                                                  \
-    do {                                                                       \
-        const char *said_ = refusal_of(write_bzimage());                       \
-        cr_expect(strstr(said_, words), "expected '%s' in: %s", words, said_); \
-    } while (0)
+#define expect_file_refusal(words) expect_refusal_of(write_bzimage(), words)
 
 Test(unwrap, every_format_gives_back_the_elf_file)
 {
@@ -184,17 +175,17 @@ Test(unwrap, the_promised_size_must_be_kept)
         if (!make_elf(name))
             continue;
         set_promise(sizeof elf - 1);
-        expect_refusal(strcmp(name, "gzip") ? "to more than" : "payload");
+        expect_file_refusal(strcmp(name, "gzip") ? "to more than" : "payload");
         set_promise(1);
-        expect_refusal("payload");
+        expect_file_refusal("payload");
         set_promise(0);
-        expect_refusal("no kernel has more");
+        expect_file_refusal("no kernel has more");
         set_promise((512 << 20) + 1);
-        expect_refusal("no kernel has more");
+        expect_file_refusal("no kernel has more");
         if (!strcmp(name, "gzip"))
             continue; /* it notices by itself */
         set_promise(sizeof elf + 1);
-        expect_refusal("where it promises");
+        expect_file_refusal("where it promises");
     }
 }
 
@@ -208,7 +199,8 @@ Test(unwrap, bytes_behind_the_stream_are_refused)
         memset(file + PAYLOAD + stream_size, 0xa5, 64);
         end_payload(stream_size + 64);
         set_promise(sizeof elf);
-        expect_refusal(strcmp(name, "lz4") ? "follow the end" : "lz4 payload");
+        expect_file_refusal(strcmp(name, "lz4") ? "follow the end"
+                                                : "lz4 payload");
     }
 }
 
@@ -248,7 +240,7 @@ Test(unwrap, a_bomb_stays_within_its_promise)
         if (!make(name, zeros, len))
             continue;
         set_promise(4096);
-        expect_refusal("to more than the 4096 bytes");
+        expect_file_refusal("to more than the 4096 bytes");
     }
 }
 
@@ -256,28 +248,28 @@ Test(unwrap, headers_that_lie_are_refused)
 {
     make("gzip", &elf, sizeof elf);
     header.boot_flag = 0;
-    expect_refusal("flag");
+    expect_file_refusal("flag");
     make("gzip", &elf, sizeof elf);
     header.version = 0x207;
-    expect_refusal("boot protocol 2.07");
+    expect_file_refusal("boot protocol 2.07");
     make("gzip", &elf, sizeof elf);
     header.payload_offset = UINT32_MAX;
-    expect_refusal("outside the file");
+    expect_file_refusal("outside the file");
     make("gzip", &elf, sizeof elf);
     header.payload_length++;
-    expect_refusal("outside the file");
+    expect_file_refusal("outside the file");
     make("gzip", &elf, sizeof elf);
     header.setup_sects = 255;
-    expect_refusal("outside the file");
+    expect_file_refusal("outside the file");
     make("gzip", &elf, sizeof elf);
     file_size = offsetof(struct boot_params, hdr) + sizeof header - 1;
-    expect_refusal("inside the boot header");
+    expect_file_refusal("inside the boot header");
     make("gzip", &elf, sizeof elf);
     end_payload(10);
-    expect_refusal("holds no kernel");
+    expect_file_refusal("holds no kernel");
     make("gzip", &elf, sizeof elf);
     file[PAYLOAD] = 0x7f;
-    expect_refusal("begins with 7f");
+    expect_file_refusal("begins with 7f");
 }
 
 Test(unwrap, the_version_is_a_text_in_the_setup_part)
@@ -306,7 +298,7 @@ Test(unwrap, what_is_unpacked_is_judged_like_any_file)
 {
     if (!make("gzip", "no kernel at all", 16))
         cr_skip("built without zlib");
-    expect_refusal("(unpacked by gzip): this is not an ELF file");
+    expect_file_refusal("(unpacked by gzip): this is not an ELF file");
 }
 
 Test(unwrap, formats_are_told_apart_by_their_first_bytes)

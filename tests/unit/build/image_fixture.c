@@ -1,21 +1,38 @@
-#include <string.h>
+#include "tests/unit/build/image_fixture.h"
+
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <criterion/criterion.h>
+struct test_elf elf;
+struct image *image;
 
-#include "host/build/image.h"
-#include "tests/unit/build/refusal.h"
+void image_make(void)
+{
+    test_elf_init(&elf);
+}
+
+void image_forget(void)
+{
+    image_close(image);
+    image = NULL;
+}
+
+void image_open_good(void)
+{
+    if (image_open(test_elf_write(&elf, sizeof elf), &image))
+        abort(); /* it said why */
+}
 
 const char *refusal_of(const char *path)
 {
     static char said[1024];
     int fd = memfd_create("stderr", 0), saved = dup(STDERR_FILENO), rc;
-    struct image *image;
+    struct image *opened;
     ssize_t len;
 
     dup2(fd, STDERR_FILENO);
-    rc = image_open(path, &image);
+    rc = image_open(path, &opened);
     dup2(saved, STDERR_FILENO);
     len = pread(fd, said, sizeof said - 1, 0);
     said[len > 0 ? len : 0] = '\0';
