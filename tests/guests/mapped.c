@@ -32,12 +32,11 @@
 #define SPOT 0x1122334455667788ul
 
 /* Pages of the image, whose tables the builder made. */
-static volatile uint64_t playground[2][NR_ENTRIES]
-    __attribute__((aligned(4096)));
+static uint64_t playground[2][NR_ENTRIES] __attribute__((aligned(4096)));
 
 static void m2p_loads(void)
 {
-    const uint64_t mfn = page_mfn((void *)playground);
+    const uint64_t mfn = page_mfn(playground);
     const volatile uint64_t *entry = &M2P[mfn];
     const uint64_t *p2m = (const uint64_t *)guest_start_info->mfn_list;
     uint64_t found = *entry, out, copy[3] = {0}, flags;

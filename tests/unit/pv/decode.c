@@ -29,14 +29,15 @@ static int take(const char *code, const char *end)
 
 /* One instruction from the real assembler, between two labels. */
 #define assembled(name, code)                                    \
-    extern const char name[], name##_end[];                      \
+    extern const char(name)[];                                   \
+    extern const char name##_end[];                              \
     __asm__(".pushsection .rodata\n" #name ":\n" code "\n" #name \
             "_end:\n.popsection")
-#define expect_insn(name, op)                                      \
-    do {                                                           \
-        cr_assert_eq(take(name, name##_end), 0, #name);            \
-        cr_expect_eq(insn.operation, op, #name);                   \
-        cr_expect_eq(insn.length, name##_end - name, "%s", #name); \
+#define expect_insn(name, op)                                        \
+    do {                                                             \
+        cr_assert_eq(take((name), name##_end), 0, #name);            \
+        cr_expect_eq(insn.operation, op, #name);                     \
+        cr_expect_eq(insn.length, name##_end - (name), "%s", #name); \
     } while (0)
 
 assembled(sib, "movq %r12, 0x10(%r13,%r14,8)");
