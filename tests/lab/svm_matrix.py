@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -25,7 +26,7 @@ PLACE = "kvm in the SVM lab"
 SECONDS = 60  # for one image
 EXITS = re.compile(r"the guest left the VM (\d+) times")
 ABIS = ("pv", "pvh")
-OWN_IMAGES = ("nonsense", "pvh_small")  # no cells of the matrix
+OWN_IMAGES = ("nonsense", "pvh_small", "exits")  # no cells of the matrix
 
 
 class Shared:
@@ -121,6 +122,15 @@ def nonsense(image_name, abi, what, status, said):
     return test
 
 
+def exits_of(what, abi):
+    def test():
+        begin = time.monotonic()
+        result = run("exits", abi, args=[what, str(kvm.OPERATIONS[what][0])])
+        kvm.check_exits(what, result, time.monotonic() - begin)
+    test.__name__ = f"exits of {what} as {abi}"
+    return test
+
+
 def the_abi_of_PVH_as_a_stranger_finds_it():
     result = run("pvh_small", "pvh")
     assert result.status == 0, result
@@ -164,6 +174,7 @@ def tests():
     yield the_same_with_the_APIC_of_KVM
     yield from (nonsense("pvh_small", "pvh", what, *expected)
                 for what, expected in pvh.MISBEHAVES.items())
+    yield from (exits_of(what, abi) for what in kvm.OPERATIONS for abi in ABIS)
     yield the_process_engine_runs_there_too
     yield the_doctor_finds_hardware
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
@@ -39,6 +40,11 @@ NONSENSE = {
 
 EXITS = re.compile(r"the guest left the VM (\d+) times")
 
+# What tests/guests/exits.c does: how often, and the exits each time.
+OPERATIONS = {"null-hypercall": (5000, 1), "clock": (100000, 0)}
+FEW = 100  # exits of the start and the end
+TICKS = 100  # a second, at most
+
 
 def nonsense(what, status, said):
     def test():
@@ -71,6 +77,27 @@ def nobody_can_run_without_it():
         assert "/dev/kvm" in guest.one_sentence(result), result
 
 
+def check_exits(what, result, seconds):
+    """Those of a run of (what) that took (seconds)."""
+    times, each = OPERATIONS[what]
+    assert result.console == f"{times} times\n", result
+    exits = int(EXITS.search(result.report).group(1))
+    print(f"# {exits / times:.3f} exits for each {what}")
+    assert exits >= times * each, result
+    assert exits <= times * each + FEW + TICKS * seconds, (seconds, result)
+
+
+def exits_of(what):
+    def test():
+        guest.need_engine("kvm")
+        begin = time.monotonic()
+        result = guest.run("-v", "--engine", "kvm", guest=guest.image("exits"),
+                           args=[what, str(OPERATIONS[what][0])])
+        check_exits(what, result, time.monotonic() - begin)
+    test.__name__ = f"exits of {what}"
+    return test
+
+
 def a_deep_queue_needs_few_exits():
     guest.need_engine("kvm")
     requests = 20000
@@ -91,5 +118,6 @@ if __name__ == "__main__":
     sys.exit(tap.main([
         *[nonsense(what, *expected) for what, expected in NONSENSE.items()],
         nobody_can_run_without_it,
+        *[exits_of(what) for what in OPERATIONS],
         a_deep_queue_needs_few_exits,
     ]))
