@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/platform/x86.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,6 +58,14 @@ static bool say_result(char found[FOUND_SIZE], bool ok)
 static bool check_fsgsbase(char found[FOUND_SIZE])
 {
     bool ok = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
+
+    say(found, ok ? "yes" : "no");
+    return ok;
+}
+
+static bool check_xsave(char found[FOUND_SIZE])
+{
+    bool ok = CPU_FEATURE_PRESENT(OSXSAVE);
 
     say(found, ok ? "yes" : "no");
     return ok;
@@ -169,6 +178,8 @@ static const struct check {
 } checks[] = {
     {"fsgsbase", check_fsgsbase, "switching between guest and host",
      "Linux 5.9 or newer, and a CPU made since 2012"},
+    {"xsave", check_xsave, "the guest's vector state in the engine process",
+     "a CPU made since 2011, shown in full by a VM"},
     {"seccomp", check_seccomp, "the sandbox, and raw SYSCALLs of the guest",
      "a kernel with CONFIG_SECCOMP_FILTER"},
     {"executable memfd", check_memfd, "the guest's memory",

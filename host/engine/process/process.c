@@ -45,6 +45,12 @@ static int process_probe(char *why, size_t size)
                  "(FSGSBASE); it takes Linux 5.9 and a CPU made since 2012");
         return -ENOTSUP;
     }
+    if (!CPU_FEATURE_PRESENT(OSXSAVE)) {
+        snprintf(why, size,
+                 "the CPU or kernel does not keep vector state by XSAVE; it "
+                 "takes a CPU made since 2011, shown in full by the VM");
+        return -ENOTSUP;
+    }
     if (prctl(PR_GET_SECCOMP) < 0) {
         snprintf(why, size,
                  "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER), "
