@@ -5,6 +5,7 @@ import os
 import disk_cases
 import guest
 import life_cases
+import tap
 
 # Its last line is its verdict.
 PROMISES = ["emulated", "events", "freestanding", "grants", "interrupted",
@@ -12,6 +13,8 @@ PROMISES = ["emulated", "events", "freestanding", "grants", "interrupted",
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["segments", "upper"]
+# What is done for PV kernels alone.
+PV_ONLY = ["emulated", "mapped"]
 # All of its lines are known: tests/lab/NAME.txt.
 LINES = ["clock", "hello"]
 # It follows a wild pointer.
@@ -29,6 +32,12 @@ def path(name):
     """The file of an image of ours."""
     example = guest.example(name)
     return example if os.path.exists(example) else guest.image(name)
+
+
+def need_abi(name, abi):
+    """Skip what (abi) has no use for."""
+    if abi == "pvh" and name in PV_ONLY:
+        raise tap.Skip("a PVH guest does itself what this is about")
 
 
 def point(name, abi, place, more=""):

@@ -22,17 +22,17 @@ import initramfs  # noqa: E402
 import kernel  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
-# EPYC without what TCG does not have, or QEMU 7.2 has wrong: with SMAP, an IRETQ
-# in ring 3 is taken for an access of the kernel's, which the process engine's
-# guests do all the time; XSETBV of a guest is done without asking KVM, which
-# takes it back at the next exit.
+# EPYC without what TCG does not have, or QEMU 7.2 has wrong: with SMAP, an
+# IRETQ in ring 3 is taken for an access of the kernel's, which the process
+# engine's guests do all the time; XSETBV of a guest is done without asking KVM,
+# which takes it back at the next exit.
 CPU = ("EPYC,-smap,-xsave,-xsaveopt,-xsavec,-xgetbv1,-avx,-avx2,-f16c,-fma,"
        "-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,"
        "-nrip-save")
-# Time goes by instructions, 2 ns each, and by the host's clock while nothing
+# Time goes by instructions, 4 ns each, and by the host's clock while nothing
 # is to do. Else, where others keep the host busy, Linux takes its TSC for one
 # of another speed and every clock of a guest is wrong.
-TIME = "shift=1"
+TIME = "shift=2"
 MODULES = ("kvm-amd", "virtio_pci", "virtio_console")
 PACKAGES = ("busybox-static",)
 FILES = "/files"  # where commands run, and where their files are
@@ -62,6 +62,7 @@ class Lab:
         self.memory, self.cpus = memory, cpus
         self.qemu = self.folder = self.control = self.terminal = None
         self.received = b""
+        self.lost = False  # it does not answer
 
     def _initramfs(self, trees):
         contents = initramfs.Initramfs()
@@ -98,9 +99,9 @@ class Lab:
         self.log = tempfile.TemporaryFile()
         self.control, control = socket.socketpair()
         self.terminal, terminal = socket.socketpair()
-        line = [QEMU, "-accel", "tcg", "-icount", TIME, "-cpu", CPU, "-m", str(self.memory),
-                "-smp", str(self.cpus), "-nodefaults", "-display", "none",
-                "-no-reboot", "-serial", "stdio",
+        line = [QEMU, "-accel", "tcg", "-icount", TIME, "-cpu", CPU,
+                "-m", str(self.memory), "-smp", str(self.cpus), "-nodefaults",
+                "-display", "none", "-no-reboot", "-serial", "stdio",
                 "-kernel", kernel.elf(trees["linux"]), "-initrd", initrd,
                 "-append", "console=ttyS0 quiet panic=-1 mitigations=off",
                 "-device", "virtio-serial"]
@@ -139,6 +140,7 @@ class Lab:
         except OSError:
             data = b""
         if not data:
+            self.lost = True
             why = "ended" if data == b"" else f"says nothing for {seconds} s"
             raise AssertionError(f"the lab {why}:\n{self.log_tail()}")
         self.received += data
@@ -229,7 +231,7 @@ class Lab:
 
 def _patience(seconds):
     """The lab's clock may be slower than ours."""
-    return 2 * seconds + 30
+    return 3 * seconds + 30
 
 
 def write_all(fd, data):
