@@ -211,6 +211,38 @@ def a_guest_may_have_more_mappings_than_a_process():
     assert "wrong: 0\n" in result.console, result
 
 
+def garbage(kind):
+    """Given as often as it takes: how much of it was taken?"""
+    for options in ([], ["--scatter-p2m"]):
+        result = guest.run(*ENGINE, "--abi", "pv", *options,
+                           guest=guest.image("garbage"), args=[kind])
+        assert result.status == 0 and result.report == "", result
+        assert result.console.endswith("survived\n"), result
+        assert "FAIL" not in result.console, result
+    return int(re.search(r"taken (\d+), ", result.console).group(1))
+
+
+def garbage_in_descriptors_and_selectors_is_survived():
+    garbage("descriptors")
+
+
+def garbage_in_callbacks_is_survived():
+    garbage("callbacks")
+
+
+def garbage_in_registers_is_survived():
+    garbage("registers")
+
+
+def no_entry_names_what_is_not_the_domains():
+    assert garbage("entries") == 0
+
+
+def tables_that_lead_to_themselves_are_refused():
+    """But those of the lowest level, whose entries are only mappings."""
+    assert garbage("circles") == 2 + 3 + 4
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([
         jumps_to_nowhere_are_the_guests_end,
@@ -229,4 +261,9 @@ if __name__ == "__main__":
         a_guest_may_give_all_of_its_memory_away,
         a_guest_may_exhaust_what_it_has,
         a_guest_may_have_more_mappings_than_a_process,
+        garbage_in_descriptors_and_selectors_is_survived,
+        garbage_in_callbacks_is_survived,
+        garbage_in_registers_is_survived,
+        no_entry_names_what_is_not_the_domains,
+        tables_that_lead_to_themselves_are_refused,
     ]))
