@@ -54,8 +54,11 @@ struct table_pointer {
 static struct gate idt[NR_GATES] __attribute__((aligned(16)));
 static struct tss tss __attribute__((aligned(16)));
 
-/* A stack that overflowed cannot take the frame that would say so. */
-static char fault_stack[4096] __attribute__((aligned(64)));
+/*
+ * A stack that overflowed cannot take the frame that would say so. All of the
+ * extended state goes here as well: with AVX-512 2.7 KiB.
+ */
+static char fault_stack[8192] __attribute__((aligned(64)));
 
 static bool nx;
 

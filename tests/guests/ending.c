@@ -173,6 +173,23 @@ again:
     goto *(&&again);
 }
 
+static int call_in_call(unsigned depth)
+{
+    volatile char room[512];
+
+    room[0] = (char)depth;
+    if (depth == 0)
+        return 0;
+    return call_in_call(depth - 1) + room[0]; /* not the last thing it does */
+}
+
+/* Below the stack nothing is mapped. */
+static int overflow(const char *value)
+{
+    (void)value;
+    return call_in_call(UINT32_MAX);
+}
+
 static const struct {
     const char *name;
     int (*run)(const char *value);
@@ -188,6 +205,7 @@ static const struct {
     {"spin", spin},
     {"calls", spin_in_calls},
     {"traps", spin_in_traps},
+    {"overflow", overflow},
 };
 
 int main(int argc, char **argv)

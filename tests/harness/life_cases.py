@@ -28,6 +28,8 @@ CASES = [
     Case("ending", "by a soft reset", _crashes, args=["reason", "5"]),
     Case("ending", "for a reason that is none", _crashes,
          args=["reason", "77"]),
+    Case("ending", "by a stack that overflows", _crashes,
+         args=["overflow"]),
     Case("ending", "what is typed arrives",
          _ends(0, "ready\ngot one\ngot two words\ngot quit\n"),
          args=["echo"], keys="one\ntwo words\nquit\n"),
