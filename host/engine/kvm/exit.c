@@ -207,9 +207,20 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
         exit_serve_failure(cpu, vcpu);
 }
 
+/*
+ * Did the CPU meet a trap that KVM has still to deliver? Then RIP is where that
+ * came from, and must stay: an event's frame put between would be the trap's.
+ */
+static bool trap_is_on_its_way(const struct kvm_run *run)
+{
+    return run->s.regs.events.exception.injected ||
+           run->s.regs.events.exception.pending;
+}
+
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    cpu->in_stub = in_stub(cpu->run->s.regs.regs.rip);
+    cpu->in_stub =
+        in_stub(cpu->run->s.regs.regs.rip) || trap_is_on_its_way(cpu->run);
     if (!cpu->in_stub)
         store_all(cpu, vcpu);
 }

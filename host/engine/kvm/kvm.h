@@ -34,7 +34,7 @@ struct kvm_cpu {
     mfn_t cr3;        /* the L4 in use in the VM */
     bool in_ring0;    /* the segments are the stub's */
     bool in_stub;     /* it was interrupted: the guest's registers are on its
-                         stack, not yet in vcpu->regs */
+                         stack, or about to be, not yet in vcpu->regs */
     bool new_bases;   /* vcpu->fs_base or gs_base changed */
     bool flush;       /* translations changed */
     unsigned nr_touched;

@@ -55,7 +55,8 @@ static const struct {
     {KVM_CAP_X86_MSR_FILTER, "KVM_CAP_X86_MSR_FILTER"},
 };
 
-#define NEEDED_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
+#define NEEDED_SYNC \
+    (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
 /* What to do about a device that does not open, or a VM that is not made. */
 const char *vm_remedy(int error)
