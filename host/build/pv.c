@@ -255,16 +255,18 @@ static void describe_p2m(const struct builder *b, struct start_info *info)
     }
 }
 
-/* As Xen's tools have it, the length counts whole pages. */
+/* As libxl has it, the length counts bytes, or whole pages where it is apart.
+ */
 static void describe_initrd(const struct builder *b, struct start_info *info)
 {
     const struct pv_layout *l = &b->layout;
 
     if (!l->nr_module)
         return;
-    info->mod_len = l->nr_module << PAGE_SHIFT;
+    info->mod_len = b->dom->initrd.size;
     info->mod_start = pfn_va(b, l->module);
     if (l->module_apart) {
+        info->mod_len = l->nr_module << PAGE_SHIFT;
         info->mod_start = l->module;
         info->flags |= SIF_MOD_START_PFN;
     }

@@ -205,7 +205,7 @@ Test(pv_build, the_kernel_is_loaded_and_its_bss_is_zero)
     cr_expect_arr_eq(guest_page(KERNEL_PADDR + 0x2000, true), zero, 4096);
 }
 
-Test(pv_build, an_initrd_is_mapped_in_whole_pages)
+Test(pv_build, an_initrd_is_mapped_with_zeros_behind_it)
 {
     const struct start_info *info;
 
@@ -215,7 +215,7 @@ Test(pv_build, an_initrd_is_mapped_in_whole_pages)
     info = start_info();
     cr_expect_eq(info->flags, SIF_VIRT_P2M_4TOOLS);
     cr_expect_eq(info->mod_start, va_of(layout.module));
-    cr_expect_eq(info->mod_len, sizeof initrd);
+    cr_expect_eq(info->mod_len, INITRD_SIZE);
     for (size_t i = 0; i < sizeof initrd; i += 4096)
         cr_expect_arr_eq(guest_page(info->mod_start + i, true), initrd + i,
                          4096);
