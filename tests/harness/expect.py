@@ -4,6 +4,7 @@ import os
 
 import disk_cases
 import guest
+import initrd_cases
 import life_cases
 import tap
 
@@ -22,7 +23,7 @@ CRASHES = ["crash"]
 
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
-CASES = disk_cases.CASES + life_cases.CASES
+CASES = disk_cases.CASES + initrd_cases.CASES + life_cases.CASES
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 _LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")

@@ -27,10 +27,10 @@ class Guest:
     and what was in its part of xenstore for (disks)."""
 
     def __init__(self, image, abi, args=(), disks=(), keys="", memory=64,
-                 patience=PATIENCE, ask=False):
+                 patience=PATIENCE, ask=False, initrd=b""):
         self.image, self.abi, self.args = image, abi, args
         self.disks, self.keys, self.memory = disks, keys, memory
-        self.patience, self.ask = patience, ask
+        self.patience, self.ask, self.initrd = patience, ask, initrd
         self.status = None
         self.console = ""
         self.report = ""
@@ -45,17 +45,21 @@ class Guest:
         disks = ", ".join(
             f'"format=raw,vdev={disk.vdev},access={disk.access},script=block,'
             f'target={at}/{disk.vdev}"' for disk in self.disks)
+        ramdisk = f'ramdisk="{at}/initrd"\n' if self.initrd else ""
         return (f'name="guest{number}"\ntype="{self.abi}"\n'
-                f'memory={self.memory}\nkernel="{at}/image"\n'
+                f'memory={self.memory}\nkernel="{at}/image"\n{ramdisk}'
                 f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n{KEEP}')
 
     def lay_out(self, number, folder):
         """Its files, for the data disk."""
         os.makedirs(folder)
         _link(self.image, f"{folder}/image")
-        for disk in self.disks:
-            with open(f"{folder}/{disk.vdev}", "wb") as file:
-                file.write(disk.content)
+        for name, content in (("initrd", self.initrd),
+                              *((disk.vdev, disk.content)
+                                for disk in self.disks)):
+            if content:
+                with open(f"{folder}/{name}", "wb") as file:
+                    file.write(content)
         for name, content in (("config", self._config(number)),
                               ("limit", f"{self.patience}\n"),
                               ("keys", self.keys),

@@ -35,6 +35,11 @@ def is_as_the_case_says(case, options):
             with open(path, "wb") as file:
                 file.write(disk.content)
             options += ["--disk", f"{path},raw,{disk.vdev},{disk.access}"]
+        if case.initrd:
+            path = os.path.join(folder, "initrd")
+            with open(path, "wb") as file:
+                file.write(case.initrd)
+            options += ["--initrd", path]
         result = guest.run(*options, guest=expect.path(case.image),
                            args=case.args, stdin=case.keys.encode())
         after = {}
