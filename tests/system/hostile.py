@@ -14,7 +14,7 @@ ON = guest.ENGINE or "process"
 ENGINE = ["--engine", ON]
 
 NOWHERE = ["0", "1", "0x1000", "0x3fffffff000", "0x3effffffffff",
-           "0x7fffffffffff", "0x800000000000", "0xffff800000000000",
+           "0x7fffffffffff", "0x800000000000", "0xffff87fffffff000",
            "0xffff880000000000", "0xffffffffff600000", "0xffffffffffffffff"]
 # What the engine has beside the guest: the M2P table, the shim, the stub.
 M2P = {"process": "0x3f0000000000", "kvm": "0xffff810000000000"}[ON]

@@ -154,7 +154,7 @@ def wrong_keys_are_named_and_can_be_mended():
     keys = {"ring-ref": ["101", "511", "512", "4294967295", "-1", "x",
                          "99999999999999999999"],
             "event-channel": ["0", "1", "2", "4095", "4096", "4294967295"],
-            "protocol": ["x86_32-abi", "x"],
+            "protocol": ["x86_32", "x"],
             "multi-queue-num-queues": ["0", "2"],
             "feature-persistent": ["x"]}
     with disk() as options:
