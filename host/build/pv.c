@@ -255,8 +255,7 @@ static void describe_p2m(const struct builder *b, struct start_info *info)
     }
 }
 
-/* As libxl has it, the length counts bytes, or whole pages where it is apart.
- */
+/* As libxl has it, the length counts bytes, or whole pages of one apart. */
 static void describe_initrd(const struct builder *b, struct start_info *info)
 {
     const struct pv_layout *l = &b->layout;
