@@ -240,22 +240,23 @@ static bool start(struct blockdev *dev, const union block_slot *slot)
     return true;
 }
 
+static int take_narrow(struct blockdev *dev, union block_slot *slot)
+{
+    uint8_t narrow[BLOCK_NARROW_SLOT] = {0};
+    uint8_t *wide = (uint8_t *)slot;
+    int rc = ring_back_take(&dev->ring, narrow, sizeof narrow);
+
+    memcpy(wide, narrow, BLOCK_HOLE_START);
+    memset(wide + BLOCK_HOLE_START, 0, BLOCK_HOLE_SIZE);
+    memcpy(wide + BLOCK_HOLE_START + BLOCK_HOLE_SIZE, narrow + BLOCK_HOLE_START,
+           sizeof narrow - BLOCK_HOLE_START);
+    return rc;
+}
+
 static int take_slot(struct blockdev *dev, union block_slot *slot)
 {
-    uint8_t narrow[BLOCK_NARROW_SLOT];
-    uint8_t *wide = (uint8_t *)slot;
-    int rc;
-
-    if (!dev->narrow)
-        return ring_back_take(&dev->ring, slot, sizeof *slot);
-    rc = ring_back_take(&dev->ring, narrow, sizeof narrow);
-    if (rc == 1) {
-        memcpy(wide, narrow, BLOCK_HOLE_START);
-        memset(wide + BLOCK_HOLE_START, 0, BLOCK_HOLE_SIZE);
-        memcpy(wide + BLOCK_HOLE_START + BLOCK_HOLE_SIZE,
-               narrow + BLOCK_HOLE_START, sizeof narrow - BLOCK_HOLE_START);
-    }
-    return rc;
+    return dev->narrow ? take_narrow(dev, slot)
+                       : ring_back_take(&dev->ring, slot, sizeof *slot);
 }
 
 /* Take all that the ring has and that can start now. */
