@@ -67,6 +67,7 @@ def need_program(name, package):
 
 def _apt(*command, own_lists, cwd=None):
     """Its output, or None when it failed."""
+    need_program(command[0], "apt")
     options = []
     if own_lists:
         top = os.path.join(cache(), "apt")
