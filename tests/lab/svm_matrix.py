@@ -69,6 +69,7 @@ def files():
     found["exits.elf"] = kvm.COUNTED
     for number, case in enumerate(expect.CASES):
         found[f"{number}.keys"] = case.keys.encode()
+        found[f"{number}.initrd"] = case.initrd
         for disk in case.disks:
             found[f"{number}.{disk.vdev}"] = disk.content
     return found
@@ -111,7 +112,8 @@ def image(name, abi):
 
 def run_of(number, case, abi):
     def test():
-        options, after = [], {}
+        options = ["--initrd", f"{number}.initrd"] if case.initrd else []
+        after = {}
         for disk in case.disks:
             lab().shell(f"cp {number}.{disk.vdev} {disk.vdev}")
             options += ["--disk", f"{disk.vdev},raw,{disk.vdev},{disk.access}"]
@@ -181,7 +183,7 @@ def tests():
     yield from (image(name, abi) for name in expect.IMAGES for abi in ABIS)
     yield from (run_of(number, case, abi)
                 for number, case in enumerate(expect.CASES)
-                for abi in ABIS)
+                for abi in case.abis)
     yield from (nonsense("nonsense", "pv", what, *expected)
                 for what, expected in kvm.NONSENSE.items())
     yield the_abi_of_PVH_as_a_stranger_finds_it

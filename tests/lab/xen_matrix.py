@@ -72,7 +72,16 @@ def comes_out_right(runs, case, guest):
     assert AGREED.get(case.more, "") in guest.store, guest.store
 
 
+def has_no_use(case, abi):
+    def test():
+        expect.need_abi(case.image, abi)
+    test.__name__ = expect.point(case.image, abi, "real Xen", case.more)
+    return test
+
+
 def cell(runs, case, abi):
+    if abi == "pvh" and case.image in expect.PV_ONLY:
+        return has_no_use(case, abi)
     guest = xen_guests.Guest(expect.path(case.image), abi, case.args,
                              case.disks, case.keys, ask=case is ASKED,
                              initrd=case.initrd)
