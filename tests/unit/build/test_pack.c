@@ -126,7 +126,7 @@ static size_t pack_bzip2(const void *content, size_t len, uint8_t *packed,
 static void put(uint8_t **at, uint32_t value, int nr_bytes)
 {
     while (nr_bytes--)
-        *(*at)++ = (uint8_t)(value >> 8 * nr_bytes);
+        *(*at)++ = (uint8_t)(nr_bytes < 4 ? value >> 8 * nr_bytes : 0);
 }
 
 /* As lzop writes it, with every checksum there is. */
