@@ -86,7 +86,8 @@ guest_trap_common:
     .size guest_trap_common, . - guest_trap_common
 
 /*
- * void guest_block(void): sleep until an event is pending.
+ * void guest_block(uint64_t deadline_ns): sleep until an event is pending, the
+ * timer set to (deadline_ns) if that is not 0. guest_sleep has it in RDI.
  *
  * Cooperative guests let no event in but here, so an upcall has nothing to go
  * back to: it comes out as the end of this function. guest_sleep jumps there

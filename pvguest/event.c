@@ -196,6 +196,7 @@ void event_upcalls(bool on)
         return;
     }
     event_preempt = true;
+    timer_program();
     guest_abi->open_upcalls();
     force_upcall();
 }

@@ -21,7 +21,9 @@ extern int (*const guest_drivers_end[])(void);
 /* entry_x86_64.S */
 extern char guest_thread_entry[];
 extern struct shared_info guest_shared_page;
-void guest_block(void); /* sleep until an event is pending */
+/* Sleep until an event is pending, the timer set to (deadline_ns); 0: as it is
+ */
+void guest_block(uint64_t deadline_ns);
 void guest_switch(void **save_sp, void *sp);
 
 /* panic.c: the end, by a trap if (frame). */
@@ -68,6 +70,15 @@ uintptr_t map_window(size_t nr);
 /* thread.c */
 extern unsigned thread_in_handler; /* depth of event handlers running */
 void thread_init(void);
+
+/*
+ * timer.c. What the hypervisor is yet to be told: it counts as told, and is
+ * the caller's to tell; or tell it now. And run what expired untold: true if
+ * something did.
+ */
+uint64_t timer_to_program(void);
+void timer_program(void);
+bool timer_dispatch(void);
 
 /* event.c: upcalls between any two instructions; read where they come in. */
 extern bool event_preempt;

@@ -154,9 +154,10 @@ static void schedule(void)
     if (thread_in_handler)
         guest_panic("an event handler tried to wait");
     event_dispatch();
+    timer_dispatch();
     while (!(next = take_first(&ready))) {
-        if (!event_dispatch())
-            guest_block();
+        if (!event_dispatch() && !timer_dispatch())
+            guest_block(timer_to_program());
     }
     switch_to(next);
 }

@@ -1,5 +1,9 @@
 /*
  * One-shot timers: a list by deadline, whose first is the vCPU's timer.
+ *
+ * While threads run, timers are looked at where events are; the hypervisor
+ * need only know of one when the vCPU goes to sleep, and is told by the same
+ * crossing. With upcalls between any two instructions it is told at once.
  */
 #include <pvguest/clock.h>
 #include <pvguest/event.h>
@@ -10,13 +14,44 @@
 
 static struct timer *armed; /* the next to fire first */
 static uint64_t programmed; /* what the hypervisor was told; 0: nothing */
+static uint64_t wanted;     /* what it is to be told; 0: nothing */
+
+uint64_t timer_to_program(void)
+{
+    const uint64_t deadline_ns = wanted;
+
+    wanted = 0;
+    if (deadline_ns)
+        programmed = deadline_ns;
+    return deadline_ns;
+}
+
+void timer_program(void)
+{
+    if (wanted)
+        hypercall_set_timer_op(timer_to_program());
+}
 
 static void program(void)
 {
     if (!armed || (programmed && programmed <= armed->deadline_ns))
         return; /* an early event does no harm and is dearer to avoid */
-    programmed = armed->deadline_ns ? armed->deadline_ns : 1;
-    hypercall_set_timer_op(programmed);
+    wanted = armed->deadline_ns ? armed->deadline_ns : 1;
+    if (event_preempt)
+        timer_program();
+}
+
+static void run_expired(void)
+{
+    while (armed && armed->deadline_ns <= clock_system_ns()) {
+        struct timer *timer = armed;
+
+        armed = timer->next;
+        timer->armed = 0;
+        timer->fn(timer->context);
+    }
+    wanted = 0;
+    program();
 }
 
 static void expire(evtchn_port_t port, void *context)
@@ -25,14 +60,17 @@ static void expire(evtchn_port_t port, void *context)
     (void)context;
 
     programmed = 0;
-    while (armed && armed->deadline_ns <= clock_system_ns()) {
-        struct timer *timer = armed;
+    run_expired();
+}
 
-        armed = timer->next;
-        timer->armed = 0;
-        timer->fn(timer->context);
-    }
-    program();
+bool timer_dispatch(void)
+{
+    if (!wanted || wanted > clock_system_ns())
+        return false;
+    thread_in_handler++;
+    run_expired();
+    thread_in_handler--;
+    return true;
 }
 
 /*

@@ -59,10 +59,17 @@ pv_trap_return:
     .global pv_sleep
     .type pv_sleep, @function
 pv_sleep:
+    test %rdi, %rdi
+    jnz 1f
     mov $SCHEDOP_block, %edi
     xor %esi, %esi
     call HYPERCALL_STUB(__HYPERVISOR_sched_op)
-    movb $1, guest_shared_page + UPCALL_MASK(%rip)
+    jmp 2f
+1:  mov %rdi, sleep_deadline(%rip)
+    lea sleep_calls(%rip), %rdi
+    mov $2, %esi
+    call HYPERCALL_STUB(__HYPERVISOR_multicall)
+2:  movb $1, guest_shared_page + UPCALL_MASK(%rip)
     jmp guest_woken
     .size pv_sleep, . - pv_sleep
 
@@ -87,5 +94,15 @@ pv_upcall:
 pv_failsafe:
     ud2
     .size pv_failsafe, . - pv_failsafe
+
+/* Two multicall_entry: the timer, then sleep. */
+    .data
+    .balign 8
+sleep_calls:
+    .quad __HYPERVISOR_set_timer_op, 0
+sleep_deadline:
+    .quad 0, 0, 0, 0, 0, 0
+    .quad __HYPERVISOR_sched_op, 0
+    .quad SCHEDOP_block, 0, 0, 0, 0, 0
 
     .section .note.GNU-stack, "", @progbits

@@ -1,6 +1,9 @@
 /*
  * Traps and events as PVH: gates of the IDT in, IRET out.
  */
+#define __ASSEMBLY__
+#include <hypercall/calls.h>
+
 #define VECTOR_UPCALL 256
 
 /*
@@ -34,7 +37,10 @@ pvh_trap_return:
     .global pvh_sleep
     .type pvh_sleep, @function
 pvh_sleep:
-    sti
+    test %rdi, %rdi
+    jz 1f
+    call HYPERCALL_STUB(__HYPERVISOR_set_timer_op)
+1:  sti
     hlt
     cli
     jmp guest_woken
