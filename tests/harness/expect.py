@@ -6,6 +6,7 @@ import disk_cases
 import guest
 import initrd_cases
 import life_cases
+import net_cases
 import tap
 
 # Its last line is its verdict.
@@ -23,7 +24,8 @@ CRASHES = ["crash"]
 
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
-CASES = disk_cases.CASES + initrd_cases.CASES + life_cases.CASES
+CASES = (disk_cases.CASES + initrd_cases.CASES + life_cases.CASES +
+         net_cases.CASES)
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 # Cells that no test can fill.

@@ -38,6 +38,22 @@ def need_engine(name):
         raise tap.Skip(f"no engine {name} here: {engine['why_not']}")
 
 
+@functools.cache
+def kvm_kind():
+    """What paravane doctor measured of /dev/kvm."""
+    done = subprocess.run([PARAVANE, "doctor", "--json"], capture_output=True,
+                          check=False)
+    return json.loads(done.stdout)["kvm"]
+
+
+def need_ring0():
+    """Skip the test where a guest's ring 0 is not the CPU's own."""
+    need_engine("kvm")
+    if kvm_kind().get("ring0_emulated", False):
+        raise tap.Skip("the KVM here emulates ring 0, and not all of it: the "
+                       "SVM lab is for this")
+
+
 class Result:
     """What a run left behind: status, console (stdout), report (stderr)."""
 

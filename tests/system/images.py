@@ -51,18 +51,19 @@ def is_as_the_case_says(case, options):
 
 
 def runs():
-    """What to run: a name, what is special, and how, given the options."""
+    """What to run: a name, what is special, as what, and how, given the
+    options."""
     for name in expect.IMAGES:
-        yield name, "", lambda options, name=name: \
+        yield name, "", ("pv", "pvh"), lambda options, name=name: \
             runs_as_expected(name, options)
     for case in expect.CASES:
-        yield case.image, case.more, lambda options, case=case: \
+        yield case.image, case.more, case.abis, lambda options, case=case: \
             is_as_the_case_says(case, options)
 
 
 def cells():
-    for name, more, run in runs():
-        for engine in guest.engines():
+    for name, more, abis, run in runs():
+        for engine in guest.engines() if "pv" in abis else ():
             if engine == "process" and name in expect.RING_PROMISES:
                 continue
             for layout, options in LAYOUTS.items():
@@ -73,6 +74,17 @@ def cells():
                     name, "pv", engine,
                     (more + ", " if more else "") + f"frames {layout}")
                 yield cell
+        if "pvh" in abis:
+            yield pvh_cell(name, more, run)
+
+
+def pvh_cell(name, more, run):
+    def cell():
+        expect.need_abi(name, "pvh")
+        guest.need_ring0()
+        run(["--engine", "kvm", "--abi", "pvh"])
+    cell.__name__ = expect.point(name, "pvh", "kvm", more)
+    return cell
 
 
 if __name__ == "__main__":
