@@ -35,6 +35,11 @@ _NO_RING = {
     "upper": "it is linked where a process has no addresses",
 }
 
+# Kernels of others judge our host, each where it tells most: GRUB as PV on the
+# machine at hand, PVH where ring 0 is the CPU's own.
+STRANGERS = ["grub", "linux"]
+_STRANGER = "a kernel of others judges our host, and is not tried everywhere"
+
 _LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")
 
 
@@ -66,6 +71,8 @@ def never(name, abi, place):
     """Why there can be no such cell, or None."""
     if place == "process" and abi == "pvh":
         return _NO_PVH_PROCESS
+    if name in STRANGERS:
+        return _STRANGER
     return _NO_RING.get(name) if place == "process" else None
 
 
