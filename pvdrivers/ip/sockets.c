@@ -7,17 +7,14 @@
  */
 #include "sockets.h"
 
-#include <lwip/dns.h>
 #include <lwip/sockets.h>
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-#include <pvguest/clock.h>
 #include <pvguest/linux.h>
 
 #define LINUX_AF_INET6      10
@@ -35,16 +32,8 @@
 #define LINUX_FIONREAD      0x541b
 #define LINUX_FIONBIO       0x5421
 
-#define MAX_POLLED   1024
-#define MAX_PIECES   1024
-#define OPTION_MAX   128
-#define NS_PER_MS    1000000
-#define SELECT_WORDS (1024 / 64)
-
-/* A file of text: the only one is the resolver's configuration. */
-#define TEXT_FD   1040
-#define TEXT_SIZE 256
-#define RESOLVER  "/etc/resolv.conf"
+#define MAX_PIECES 1024
+#define OPTION_MAX 128
 
 union linux_address {
     uint16_t family;
@@ -331,108 +320,6 @@ static long call_getsockopt(int fd, long level, long name, void *value,
     return -ENOPROTOOPT;
 }
 
-/* poll: Linux's bits and lwIP's. */
-static const struct {
-    short linux_bit, bit;
-} events[] = {
-    {0x001, POLLIN},     {0x004, POLLOUT},  {0x008, POLLERR},
-    {0x010, POLLHUP},    {0x020, POLLNVAL}, {0x040, POLLRDNORM},
-    {0x100, POLLWRNORM},
-};
-
-struct linux_pollfd {
-    int fd;
-    short events, revents;
-};
-
-static short translate(short from, bool to_lwip)
-{
-    short to = 0;
-
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-        if (from & (to_lwip ? events[i].linux_bit : events[i].bit))
-            to |= to_lwip ? events[i].bit : events[i].linux_bit;
-    return to;
-}
-
-static long call_poll(struct linux_pollfd *fds, size_t nr, int timeout_ms)
-{
-    struct pollfd *polled;
-    long rc;
-
-    if (nr > MAX_POLLED)
-        return -EINVAL;
-    polled = calloc(nr ? nr : 1, sizeof *polled);
-    if (!polled)
-        return -ENOMEM;
-    for (size_t i = 0; i < nr; i++) {
-        polled[i].fd = fds[i].fd;
-        polled[i].events = translate(fds[i].events, true);
-    }
-    rc = result(lwip_poll(polled, (nfds_t)nr, timeout_ms));
-    for (size_t i = 0; i < nr; i++)
-        fds[i].revents = translate(polled[i].revents, false);
-    free(polled);
-    return rc;
-}
-
-struct linux_time {
-    long seconds, part; /* us or ns */
-};
-
-static int timeout_ms(const struct linux_time *time, long parts_per_ms)
-{
-    if (!time)
-        return -1;
-    return (int)(time->seconds * 1000 +
-                 (time->part + parts_per_ms - 1) / parts_per_ms);
-}
-
-static bool is_set(const uint64_t *set, int fd)
-{
-    return set && (set[fd / 64] >> fd % 64 & 1);
-}
-
-static void put(uint64_t *set, int fd, bool on, long *nr)
-{
-    if (!set || !on)
-        return;
-    set[fd / 64] |= UINT64_C(1) << fd % 64;
-    ++*nr;
-}
-
-/* select, by poll. */
-static long call_select(int nr_fds, uint64_t *in, uint64_t *out,
-                        uint64_t *except, int timeout)
-{
-    struct linux_pollfd fds[64 * SELECT_WORDS];
-    size_t nr = 0, bytes = ((size_t)nr_fds + 63) / 64 * 8;
-    long rc, ready = 0;
-
-    if (nr_fds < 0 || nr_fds > 64 * SELECT_WORDS)
-        return -EINVAL;
-    for (int fd = 0; fd < nr_fds; fd++) {
-        if (!is_set(in, fd) && !is_set(out, fd) && !is_set(except, fd))
-            continue;
-        fds[nr] = (struct linux_pollfd){.fd = fd};
-        fds[nr].events |= is_set(in, fd) ? 0x001 : 0;
-        fds[nr++].events |= is_set(out, fd) ? 0x004 : 0;
-    }
-    rc = call_poll(fds, nr, timeout);
-    if (rc < 0)
-        return rc;
-    uint64_t *const sets[] = {in, out, except};
-    for (size_t i = 0; i < 3; i++)
-        if (sets[i])
-            memset(sets[i], 0, bytes);
-    for (size_t i = 0; i < nr; i++) {
-        put(in, fds[i].fd, (fds[i].events & 0x001) && fds[i].revents, &ready);
-        put(out, fds[i].fd,
-            (fds[i].events & 0x004) && (fds[i].revents & ~0x001), &ready);
-    }
-    return ready;
-}
-
 static long call_fcntl(int fd, long command, long arg)
 {
     long flags;
@@ -459,66 +346,6 @@ static long call_ioctl(int fd, unsigned long request, void *arg)
     if (request == LINUX_FIONREAD)
         return result(lwip_ioctl(fd, FIONREAD, arg));
     return -ENOTTY;
-}
-
-/* The resolver's file: one reader at a time, which is what musl is. */
-static char text[TEXT_SIZE];
-static size_t text_at;
-static bool text_open;
-
-static long open_text(const char *path)
-{
-    size_t len = 0;
-
-    if (strcmp(path, RESOLVER) != 0)
-        return -ENOENT;
-    if (text_open)
-        return -EBUSY;
-    for (u8_t i = 0; i < DNS_MAX_SERVERS; i++) {
-        const ip_addr_t *server = dns_getserver(i);
-        char name[IPADDR_STRLEN_MAX];
-
-        if (ip_addr_isany(server))
-            continue;
-        ipaddr_ntoa_r(server, name, sizeof name);
-        len += (size_t)snprintf(text + len, sizeof text - len,
-                                "nameserver %s\n", name);
-    }
-    text[len] = '\0';
-    text_at = 0;
-    text_open = true;
-    return TEXT_FD;
-}
-
-static long read_text(void *bytes, size_t len)
-{
-    const size_t left = strlen(text + text_at);
-
-    if (len > left)
-        len = left;
-    memcpy(bytes, text + text_at, len);
-    text_at += len;
-    return (long)len;
-}
-
-static long text_call(long nr, const long a[6])
-{
-    const struct iovec *pieces = (const struct iovec *)a[1];
-    long done = 0;
-
-    switch (nr) {
-    case SYS_read:
-        return read_text((void *)a[1], (size_t)a[2]);
-    case SYS_readv:
-        for (long i = 0; i < a[2]; i++)
-            done += read_text(pieces[i].iov_base, pieces[i].iov_len);
-        return done;
-    case SYS_close:
-        text_open = false;
-        return 0;
-    default:
-        return -EINVAL;
-    }
 }
 
 static long socket_call(long nr, const long a[6])
@@ -579,26 +406,14 @@ static long socket_call(long nr, const long a[6])
 
 static long linux_call(long nr, const long a[6])
 {
-    switch (nr) {
-    case SYS_socket:
+    long rc;
+
+    if (nr == SYS_socket)
         return call_socket(a[0], a[1], a[2]);
-    case SYS_poll:
-        return call_poll((void *)a[0], (size_t)a[1], (int)a[2]);
-    case SYS_ppoll:
-        return call_poll((void *)a[0], (size_t)a[1],
-                         timeout_ms((void *)a[2], NS_PER_MS));
-    case SYS_select:
-        return call_select((int)a[0], (void *)a[1], (void *)a[2], (void *)a[3],
-                           timeout_ms((void *)a[4], 1000));
-    case SYS_pselect6:
-        return call_select((int)a[0], (void *)a[1], (void *)a[2], (void *)a[3],
-                           timeout_ms((void *)a[4], NS_PER_MS));
-    case SYS_open:
-        return open_text((const char *)a[0]);
-    default:
-        return a[0] == TEXT_FD && text_open ? text_call(nr, a)
-                                            : socket_call(nr, a);
-    }
+    rc = poll_call(nr, a);
+    if (rc == -ENOSYS)
+        rc = resolver_call(nr, a);
+    return rc == -EBADF ? socket_call(nr, a) : rc;
 }
 
 void sockets_start(void)
