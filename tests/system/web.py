@@ -166,6 +166,58 @@ def it_speaks_ipv6():
         assert "unikernel" in server.get()
 
 
+def answer_names(sock):
+    """A server of names that knows one: parrot.test, without an IPv6
+    address."""
+    while True:
+        try:
+            question, who = sock.recvfrom(512)
+        except OSError:
+            return
+        name_end = question.index(b"\0", 12) + 1
+        known = question[12:name_end].lower() == b"\6parrot\4test\0"
+        wants_ipv4 = question[name_end:name_end + 2] == b"\0\1"
+        answers = int(known and wants_ipv4)
+        sock.sendto(
+            question[:2] + (b"\x81\x80" if known else b"\x81\x83") +
+            b"\0\1" + bytes([0, answers]) + b"\0\0\0\0" +
+            question[12:name_end + 4] +
+            (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" +
+             socket.inet_aton("198.18.77.1")) * answers, who)
+
+
+def speak_once(listener):
+    line, _ = listener.accept()
+    line.sendall(b"hello, guest\n")
+    line.close()
+
+
+def it_finds_names_and_connects():
+    with Tap() as device, \
+            socket.socket(type=socket.SOCK_DGRAM) as names, \
+            socket.socket() as listener:
+        try:
+            names.bind(("198.18.77.1", 53))
+        except OSError as error:
+            raise tap.Skip(f"no server of names here: {error}") from None
+        listener.bind(("198.18.77.1", 0))
+        listener.listen(1)
+        listener.settimeout(30)
+        threading.Thread(target=answer_names, args=[names],
+                         daemon=True).start()
+        threading.Thread(target=speak_once, args=[listener],
+                         daemon=True).start()
+        result = guest.run(
+            "--net", f"vifname={device.name}", guest=guest.image("names"),
+            args=["ip=198.18.77.2/24,gw=198.18.77.1,dns=198.18.77.1",
+                  "parrot.test", "nobody.test", "192.0.2.7",
+                  str(listener.getsockname()[1])])
+    assert result.status == 0, result
+    assert result.console.splitlines() == [
+        "parrot.test: 198.18.77.1", "nobody.test: Name does not resolve",
+        "192.0.2.7: 192.0.2.7", "hello, guest"], result
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([
         a_page_comes_through_passt,
@@ -175,4 +227,5 @@ if __name__ == "__main__":
         many_visit_at_once,
         the_kernel_reaches_it_by_a_tap_device,
         it_speaks_ipv6,
+        it_finds_names_and_connects,
     ]))
