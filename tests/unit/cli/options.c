@@ -76,8 +76,8 @@ Test(options, all_traces_at_once)
 {
     cr_assert_eq(run("--trace", "all", "--trace", "hypercall", "img"),
                  STATUS_OK);
-    cr_expect_eq(config.trace,
-                 TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE | TRACE_BLOCK | TRACE_NET);
+    cr_expect_eq(config.trace, TRACE_HYPERCALL | TRACE_EVENT | TRACE_XENSTORE |
+                                   TRACE_BLOCK | TRACE_NET);
 }
 
 Test(options, help_wins_over_what_follows)
