@@ -216,7 +216,7 @@ static bool has_room(const struct net *net, unsigned nr)
 
 int net_send(struct net *net, struct net_packet *packet)
 {
-    grant_ref_t refs[NET_MAX_PIECES];
+    grant_ref_t refs[NET_MAX_PIECES] = {0};
     uint32_t total;
     const unsigned nr = count(packet, &total);
     int rc = check(net, packet, nr, total);

@@ -20,7 +20,7 @@ void net_rx_collect(struct net_queue *queue)
 {
     struct netdev *dev = queue->dev;
     netif_rx_request_t request;
-    int rc;
+    int rc = 0;
 
     do {
         while (queue->nr_posted < NET_RING_SLOTS &&

@@ -68,7 +68,7 @@ static unsigned take_ethertype(struct cursor *c)
 static int take_ipv4(struct cursor *c)
 {
     const uint8_t *header = take(c, IPV4_MIN);
-    const size_t len = (header[0] & 0xfu) * 4;
+    const size_t len = (size_t)(header[0] & 0xf) * 4;
 
     if (c->bad || header[0] >> 4 != 4 || len < IPV4_MIN ||
         (big_endian(header + 6) & IPV4_FRAGMENTS))
@@ -120,7 +120,7 @@ bool offload_find_checksum(const uint8_t *head, size_t head_len, size_t len,
     case PROTOCOL_TCP:
         header = take(&c, TCP_MIN);
         work->csum_offset = TCP_CHECKSUM;
-        work->header_len = (uint16_t)(start + (header[12] >> 4) * 4u);
+        work->header_len = (uint16_t)(start + (size_t)(header[12] >> 4) * 4);
         if (header[12] >> 4 < TCP_MIN / 4 || work->header_len > len)
             return false;
         break;

@@ -32,12 +32,12 @@ struct linux_pollfd {
 
 static short translate(short from, bool to_lwip)
 {
-    short to = 0;
+    int to = 0;
 
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (from & (to_lwip ? events[i].linux_bit : events[i].bit))
             to |= to_lwip ? events[i].bit : events[i].linux_bit;
-    return to;
+    return (short)to;
 }
 
 static long call_poll(struct linux_pollfd *fds, size_t nr, int timeout_ms)

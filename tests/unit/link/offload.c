@@ -63,11 +63,12 @@ Test(offload, finds_tcp_behind_ipv6_extensions)
 
 Test(offload, finds_it_behind_vlan_tags)
 {
-    uint8_t frame[sizeof udp4 + 4];
+    static const uint8_t tag[] = {0x81, 0, 0, 7};
+    uint8_t frame[sizeof udp4 + sizeof tag];
     struct offload work;
 
     memcpy(frame, udp4, 12);
-    memcpy(frame + 12, "\x81\x00\x00\x07", 4);
+    memcpy(frame + 12, tag, sizeof tag);
     memcpy(frame + 16, udp4 + 12, sizeof udp4 - 12);
     cr_assert(find(frame, sizeof frame, &work));
     cr_expect_eq(work.csum_start, 38);
