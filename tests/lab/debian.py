@@ -132,8 +132,21 @@ def _cached(names):
     return found
 
 
+_skipped = {}  # who is not there now need not be asked again
+
+
 def fetch(*names):
     """The packages (names), unpacked: {name: folder}."""
+    if names in _skipped:
+        raise tap.Skip(_skipped[names])
+    try:
+        return _fetch(names)
+    except tap.Skip as skip:
+        _skipped[names] = str(skip)
+        raise
+
+
+def _fetch(names):
     for program, package in (("apt-get", "apt"), ("dpkg-deb", "dpkg")):
         need_program(program, package)
     for own_lists in (False, True, "fresh"):
