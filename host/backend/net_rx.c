@@ -236,10 +236,9 @@ void net_rx_serve(struct netdev *dev)
 
 void net_rx_negotiate(struct netdev *dev)
 {
-    const bool partial = dev->takes_partial_v4 && dev->takes_many_slots;
+    const bool v4 = dev->takes_partial_v4, v6 = dev->takes_partial_v6;
+    const bool many = dev->takes_many_slots;
 
-    dev->link->ops->accept(
-        dev->link, dev->takes_partial_v4 || dev->takes_partial_v6,
-        partial && dev->takes_gso_v4,
-        dev->takes_partial_v6 && dev->takes_many_slots && dev->takes_gso_v6);
+    dev->link->ops->accept(dev->link, v4 || v6, v4 && many && dev->takes_gso_v4,
+                           v6 && many && dev->takes_gso_v6);
 }

@@ -137,8 +137,8 @@ static bool start_ipv4(const char *line)
 
 static bool set_static_ipv6(char *text)
 {
-    char *options = cut(text, ','), *bits = cut(text, '/');
-    ip6_addr_t address, gateway;
+    const char *bits = cut(text, '/');
+    ip6_addr_t address;
     s8_t index = -1;
 
     if ((bits && strcmp(bits, "64") != 0) || !ip6addr_aton(text, &address))
@@ -146,10 +146,7 @@ static bool set_static_ipv6(char *text)
     if (netif_add_ip6_address(device, &address, &index) != ERR_OK || index < 0)
         return false;
     netif_ip6_addr_set_state(device, index, IP6_ADDR_PREFERRED);
-    if (!options)
-        return true;
-    return !strncmp(options, "gw=", 3) &&
-           ip6addr_aton(options + 3, &gateway); /* found by discovery */
+    return true;
 }
 
 static bool start_ipv6(const char *line)

@@ -8,7 +8,8 @@
  *   ip=10.0.0.2/24,gw=10.0.0.1,dns=10.0.0.1
  *   ip=none                           no IPv4
  *   ip6=auto                          the default: by router advertisements
- *   ip6=fd00::2/64,gw=fd00::1   ip6=none
+ *   ip6=fd00::2/64                    routers are discovered
+ *   ip6=none
  *
  * Programs then use socket() and all that belongs to it; names are resolved
  * by the servers given or learnt. A guest without a network device has the
