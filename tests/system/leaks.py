@@ -139,7 +139,7 @@ def many_domains_do_not_disturb_each_other():
 def memory_that_the_host_lacks_is_an_error_at_the_start():
     """A limit on address space, from none at all to enough."""
     outcomes = set()
-    for mib in (1, 4, 8, 16, 20, 24, 32, 64, 200, 1000):
+    for mib in (1, 4, 8, 16, 20, *range(24, 50), 64, 200, 1000):
         result = guest.run(*ENGINE, guest=guest.example("hello"),
                            preexec_fn=guest.limit_address_space(mib << 20))
         outcomes.add(result.status)

@@ -162,8 +162,32 @@ static int map_m2p(struct domain *dom)
     return 0;
 }
 
+/*
+ * Is there address space for the guest's view of its memory, beside ours? A
+ * program under a limit would find out later, at a fault that nobody can serve.
+ */
+static int reserve_once(const struct domain *dom)
+{
+    const size_t size = dom->mem.nr_frames << PAGE_SHIFT;
+    void *at = mmap(NULL, size, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at == MAP_FAILED) {
+        log_error("no address space for the guest's view of its %zu KiB: %m: "
+                  "give it less with --memory or raise ulimit -v",
+                  size >> 10);
+        return -errno;
+    }
+    munmap(at, size);
+    return 0;
+}
+
 int tlb_create(struct domain *dom)
 {
+    int rc = reserve_once(dom);
+
+    if (rc)
+        return rc;
     mapped_low = UINT64_MAX;
     mapped_high = 0;
     return map_m2p(dom);
