@@ -12,13 +12,14 @@
 #include <pvguest/page.h>
 #include <pvguest/trap.h>
 
-#define HOLE      0xffff800000000000ul
-#define STUB      0xffff808000000000ul
-#define M2P       0xffff810000000000ul
-#define WINDOW    0xffff818000000000ul
-#define NO_PLACE  0x8000000000000000ul
-#define TABLE     0x67ul
-#define READ_ONLY 0x21ul
+#define HOLE       0xffff800000000000ul
+#define STUB       0xffff808000000000ul
+#define STUB_STACK (STUB + 0x202000) /* its top, of vCPU 0 */
+#define M2P        0xffff810000000000ul
+#define WINDOW     0xffff818000000000ul
+#define NO_PLACE   0x8000000000000000ul
+#define TABLE      0x67ul
+#define READ_ONLY  0x21ul
 
 static void touch(uint64_t va)
 {
@@ -218,7 +219,7 @@ int main(int argc, char **argv)
     else if (!strcmp(what, "stack-nowhere"))
         bad_stack(NO_PLACE);
     else if (!strcmp(what, "stack-stub"))
-        bad_stack(STUB + 0x5000);
+        bad_stack(STUB_STACK);
     else if (!strcmp(what, "stack-zero"))
         bad_stack(0);
     else if (!strcmp(what, "bases"))

@@ -27,7 +27,7 @@ NONSENSE = {
     "callback-nowhere": (125, "general protection fault"),
     "callback-stub": (125, "page fault at address 0xffff808000002000"),
     "stack-nowhere": (125, "stack at 0x8000000000000000 cannot take"),
-    "stack-stub": (125, "stack at 0xffff808000005000 cannot take"),
+    "stack-stub": (125, "stack at 0xffff808000202000 cannot take"),
     "stack-zero": (125, "stack at 0x0 cannot take"),
     "bases": (0, "survived"),
     "empty-table": (125, "cannot take its frame"),

@@ -44,7 +44,7 @@ static uint64_t descriptor(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
                            uint16_t selector)
 {
     const unsigned index = selector >> 3, page = index / ENTRIES_PER_PAGE;
-    const uint64_t *table = cpu->stub.pages->gdt;
+    const uint64_t *table = cpu->stub->gdt;
 
     if (selector & 4 || page > VCPU_GDT_FRAMES)
         return 0;
@@ -145,7 +145,7 @@ static void load_general(struct kvm_regs *to, const struct regs *r)
 /* The arguments of both helpers. */
 static void load_touches(struct kvm_cpu *cpu, struct kvm_regs *regs)
 {
-    regs->rsi = STUB_VA + offsetof(struct stub_pages, touched);
+    regs->rsi = cpu->stub_va + offsetof(struct stub_cpu, touched);
     regs->rcx = cpu->nr_touched;
     regs->rbx = cpu->cr3 << PAGE_SHIFT;
     regs->rflags = RFLAGS_FIXED;
@@ -158,7 +158,7 @@ static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
     const struct regs *r = &vcpu->regs;
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
 
-    cpu->stub.pages->ret = (struct stub_return){
+    cpu->stub->ret = (struct stub_return){
         .rax = r->rax,
         .rcx = r->rcx,
         .rbx = r->rbx,
@@ -171,7 +171,7 @@ static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
     };
     load_touches(cpu, regs);
     regs->rip = stub_code_va(stub_helper);
-    regs->rsp = STUB_VA + offsetof(struct stub_pages, ret);
+    regs->rsp = cpu->stub_va + offsetof(struct stub_cpu, ret);
     set_segments(cpu, vcpu, STUB_CS, STUB_SS);
 }
 
@@ -181,7 +181,7 @@ static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     if (cpu->cr3 == vcpu->cr3 || !l4)
         return;
-    stub_install(&cpu->stub, l4);
+    stub_install(&cpu->vm->stub, l4);
     cpu->cr3 = vcpu->cr3;
     cpu->run->s.regs.sregs.cr3 = vcpu->cr3 << PAGE_SHIFT;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
@@ -217,7 +217,7 @@ int enter_run(struct kvm_cpu *cpu)
 {
     int rc;
 
-    cpu->run->s.regs.sregs.tr.type = cpu->tss_type;
+    cpu->run->s.regs.sregs.tr.type = cpu->vm->tss_type;
     rc = ioctl(cpu->fd, KVM_RUN, 0) ? -errno : 0;
     cpu->nr_exits++;
     cpu->nr_signals += rc == -EINTR;
@@ -233,7 +233,7 @@ void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu)
 
     load_touches(cpu, regs);
     regs->rip = stub_code_va(stub_touch);
-    regs->rsp = STUB_VA + offsetof(struct stub_pages, ret);
+    regs->rsp = cpu->stub_va + offsetof(struct stub_cpu, ret);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     set_segments(cpu, vcpu, STUB_CS, STUB_SS);
     do

@@ -84,11 +84,11 @@ static void serve_trap(struct vcpu *vcpu, struct trap *trap)
 
 static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
-    const struct stub_frame *frame = &cpu->stub.pages->frame;
+    const struct stub_frame *frame = &cpu->stub->frame;
     const bool has_error = vector < 32 && (ERROR_VECTORS >> vector & 1);
     const uint64_t pushed =
-        STUB_VA + (has_error ? offsetof(struct stub_pages, frame.error)
-                             : offsetof(struct stub_pages, frame.rip));
+        cpu->stub_va + (has_error ? offsetof(struct stub_cpu, frame.error)
+                                  : offsetof(struct stub_cpu, frame.rip));
     struct trap trap = {.vector = vector, .has_error = has_error};
 
     cpu->in_ring0 = true;

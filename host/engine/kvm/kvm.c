@@ -17,7 +17,10 @@
 
 #define VECTOR_GP 13
 
-struct kvm_cpu kvm_cpu = {.fd = -1, .vm = -1};
+static struct kvm_vm the_vm;
+
+/* Whose thread this is, for what is not told which vCPU it works for. */
+static _Thread_local struct kvm_cpu *current;
 
 static const struct kvm_abi *abi_of(const struct domain *dom)
 {
@@ -73,8 +76,7 @@ static void kvm_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
 
 static void kvm_invalidate_all(struct vcpu *vcpu)
 {
-    (void)vcpu;
-    kvm_cpu.flush = true;
+    kvm_cpu_of(vcpu)->flush = true;
 }
 
 static void kvm_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
@@ -88,25 +90,23 @@ static void touch(struct kvm_cpu *cpu, const struct vcpu *vcpu, maddr_t maddr)
 {
     if (cpu->nr_touched == STUB_TOUCHES)
         enter_touch(cpu, vcpu);
-    cpu->stub.pages->touched[cpu->nr_touched++] = STUB_WINDOW_VA + maddr;
+    cpu->stub->touched[cpu->nr_touched++] = STUB_WINDOW_VA + maddr;
 }
 
 static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
 {
-    if (kvm_cpu.run) /* before that, nobody has seen the tables */
-        touch(&kvm_cpu, &dom->vcpus[0], pte_addr);
+    if (current) /* before that, nobody has seen the tables */
+        touch(current, &dom->vcpus[current - current->vm->cpus], pte_addr);
 }
 
 static void kvm_set_gdt(struct vcpu *vcpu)
 {
-    struct kvm_cpu *cpu = &kvm_cpu;
-    const size_t size = sizeof cpu->stub.pages->l1[0];
-    const uint64_t entries =
-        cpu->stub.gpa + offsetof(struct stub_pages, l1) + STUB_GDT_PAGE * size;
+    struct kvm_cpu *cpu = kvm_cpu_of(vcpu);
+    struct stub *stub = &cpu->vm->stub;
 
-    stub_set_gdt(&cpu->stub, vcpu);
+    stub_set_gdt(stub, vcpu);
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
-        touch(cpu, vcpu, entries + i * size);
+        touch(cpu, vcpu, stub_gdt_entry(stub, vcpu->id, i));
 }
 
 /* vcpu->regs is the truth whenever the guest is stopped. */
@@ -118,20 +118,19 @@ static void kvm_regs_are_there(struct vcpu *vcpu)
 /* A PVH guest's registers stay where KVM left them until somebody asks. */
 static void kvm_sync_regs(struct vcpu *vcpu)
 {
-    if (vcpu->domain->abi == ABI_PVH && kvm_cpu.run)
-        pvh_store_all(&kvm_cpu, vcpu);
+    if (vcpu->domain->abi == ABI_PVH && vcpu->engine_vcpu)
+        pvh_store_all(kvm_cpu_of(vcpu), vcpu);
 }
 
 static void kvm_set_bases(struct vcpu *vcpu)
 {
-    (void)vcpu;
-    kvm_cpu.new_bases = true;
+    kvm_cpu_of(vcpu)->new_bases = true;
 }
 
 static void kvm_kick(struct vcpu *vcpu)
 {
-    (void)vcpu;
-    kvm_cpu.work |= WORK_KICK;
+    if (vcpu->engine_vcpu)
+        kvm_cpu_of(vcpu)->work |= WORK_KICK;
 }
 
 /* It may arrive just before KVM_RUN, which then returns at once. */
@@ -139,14 +138,22 @@ static void on_tick(int signal)
 {
     (void)signal;
     tick_rang();
-    kvm_cpu.work |= WORK_TICK;
-    kvm_cpu.run->immediate_exit = 1;
+    current->work |= WORK_TICK;
+    current->run->immediate_exit = 1;
+}
+
+static void forget(struct domain *dom, struct kvm_vm *vm)
+{
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        dom->vcpus[i].engine_vcpu = NULL;
+    current = NULL;
+    vm_destroy(vm, &dom->mem);
 }
 
 static int kvm_create(struct domain *dom)
 {
     const struct sigaction action = {.sa_handler = on_tick};
-    struct kvm_cpu *cpu = &kvm_cpu;
+    struct kvm_vm *vm = &the_vm;
     int rc;
 
     if (dom->nr_vcpus > 1) {
@@ -154,15 +161,21 @@ static int kvm_create(struct domain *dom)
                   dom->nr_vcpus);
         return -ENOTSUP;
     }
-    rc = abi_of(dom)->create(cpu, dom);
+    *vm = (struct kvm_vm){.fd = -1};
+    for (unsigned i = 0; i < DOMAIN_MAX_VCPUS; i++)
+        vm->cpus[i] = (struct kvm_cpu){.vm = vm, .fd = -1, .work = WORK_TICK};
+    rc = abi_of(dom)->create(vm, dom);
     if (rc)
         return rc;
-    cpu->work = WORK_TICK;
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        dom->vcpus[i].engine_vcpu = &vm->cpus[i];
+    current = &vm->cpus[0];
     if (fault_watch() || sigaction(TICK_SIGNAL, &action, NULL) ||
         tick_create()) {
+        rc = -errno;
         log_error("cannot set up signals: %m");
-        vm_destroy(cpu, &dom->mem);
-        return -errno;
+        forget(dom, vm);
+        return rc;
     }
     return 0;
 }
@@ -185,16 +198,18 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
     return dom->end == DOMAIN_RUNS;
 }
 
-static int create_pv(struct kvm_cpu *cpu, struct domain *dom)
+static int create_pv(struct kvm_vm *vm, struct domain *dom)
 {
-    int rc = vm_create(cpu, dom);
+    int rc = vm_create(vm, dom);
 
     if (rc)
         return rc;
     dom->m2p_va = STUB_M2P_VA;
-    cpu->cr3 = INVALID_MFN;
-    cpu->in_ring0 = true;
-    cpu->new_bases = true;
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        vm->cpus[i].cr3 = INVALID_MFN;
+        vm->cpus[i].in_ring0 = true;
+        vm->cpus[i].new_bases = true;
+    }
     return 0;
 }
 
@@ -245,17 +260,17 @@ static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
 static int kvm_run_domain(struct domain *dom)
 {
     static const struct sandbox_engine needs = {0};
-    struct kvm_cpu *cpu = &kvm_cpu;
+    struct kvm_cpu *cpu = &the_vm.cpus[0];
     int rc;
 
     sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
     sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
     if (dom->abi == ABI_PVH) {
         sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
-        sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->vm,
+        sandbox_allow_args(&dom->sandbox, SYS_ioctl, the_vm.fd,
                            KVM_SET_USER_MEMORY_REGION);
-        if (cpu->irqchip) {
-            sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->vm,
+        if (the_vm.irqchip) {
+            sandbox_allow_args(&dom->sandbox, SYS_ioctl, the_vm.fd,
                                KVM_SIGNAL_MSI);
             sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd,
                                KVM_GET_MP_STATE);
@@ -273,7 +288,7 @@ static int kvm_run_domain(struct domain *dom)
 static void kvm_destroy(struct domain *dom)
 {
     tick_destroy();
-    vm_destroy(&kvm_cpu, &dom->mem);
+    forget(dom, &the_vm);
 }
 
 const struct engine_ops engine_kvm = {

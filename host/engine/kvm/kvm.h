@@ -1,7 +1,7 @@
 /*
  * host/engine/kvm/kvm.h: the kvm engine's own record.
  *
- * A PV guest runs in ring 3 of a VM with one vCPU, on its own page tables: a
+ * A PV guest runs in ring 3 of a VM, on its own page tables: a
  * guest-physical address of the VM is a machine address of the domain. A PVH
  * guest has the VM for itself. The registers are in (run->s.regs) when KVM_RUN
  * returns and are taken from there when it is called (KVM_CAP_SYNC_REGS): no
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host/domain.h"
 #include "host/engine/kvm/stub.h"
 #include "host/memory.h"
 #include "host/vcpu.h"
@@ -22,32 +23,45 @@
 #define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
 #define WORK_TICK 2 /* look at everything that may be due */
 
+/* One of the VM's CPUs, which is its vcpu->engine_vcpu. */
 struct kvm_cpu {
-    int fd; /* of the vCPU; those of the VM and /dev/kvm are closed by then */
-    int vm; /* but for a PVH guest, whose memory may be rearranged; else -1 */
+    struct kvm_vm *vm;
+    int fd; /* of the vCPU */
     struct kvm_run *run;
     size_t run_size;
-    struct stub stub;
-    bool irqchip;     /* a PVH guest's APIC is KVM's own */
-    uint8_t *view;    /* the frames by mfn; NULL: as the host has them */
-    uint8_t tss_type; /* KVM changes that of sregs.tr at its exits */
-    mfn_t cr3;        /* the L4 in use in the VM */
-    bool in_ring0;    /* the segments are the stub's */
-    bool in_stub;     /* it was interrupted: the guest's registers are on its
-                         stack, or about to be, not yet in vcpu->regs */
-    bool new_bases;   /* vcpu->fs_base or gs_base changed */
-    bool flush;       /* translations changed */
+    struct stub_cpu *stub; /* its own part of the VM's */
+    uint64_t stub_va;      /* where the guest has that */
+    mfn_t cr3;             /* the L4 in use in the VM */
+    bool in_ring0;         /* the segments are the stub's */
+    bool in_stub;   /* it was interrupted: the guest's registers are on its
+                       stack, or about to be, not yet in vcpu->regs */
+    bool new_bases; /* vcpu->fs_base or gs_base changed */
+    bool flush;     /* translations changed */
     unsigned nr_touched;
     volatile uint32_t work;        /* WORK_* */
     uint64_t nr_exits, nr_signals; /* times it left, some for a signal */
 };
 
-extern struct kvm_cpu kvm_cpu;
+/* What the vCPUs share. */
+struct kvm_vm {
+    int fd; /* of a PVH guest, whose memory may be rearranged; else -1: it is
+               closed by then, as is /dev/kvm's */
+    struct stub stub;
+    bool irqchip;     /* a PVH guest's APIC is KVM's own */
+    uint8_t *view;    /* the frames by mfn; NULL: as the host has them */
+    uint8_t tss_type; /* KVM changes that of sregs.tr at its exits */
+    struct kvm_cpu cpus[DOMAIN_MAX_VCPUS];
+};
+
+static inline struct kvm_cpu *kvm_cpu_of(const struct vcpu *vcpu)
+{
+    return vcpu->engine_vcpu;
+}
 
 /* What the engine does for one ABI. */
 struct kvm_abi {
     /* Make the VM around (dom): 0, or -errno with a sentence logged. */
-    int (*create)(struct kvm_cpu *cpu, struct domain *dom);
+    int (*create)(struct kvm_vm *vm, struct domain *dom);
 
     /* Take an event if there is one, hand over registers. */
     void (*enter)(struct kvm_cpu *cpu, struct vcpu *vcpu);
@@ -62,8 +76,8 @@ struct kvm_abi {
 extern const struct kvm_abi kvm_abi_pv, kvm_abi_pvh;
 
 /* vm.c: make the VM around (dom): 0, or -errno with a sentence logged. */
-int vm_create(struct kvm_cpu *cpu, struct domain *dom);
-void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem);
+int vm_create(struct kvm_vm *vm, struct domain *dom);
+void vm_destroy(struct kvm_vm *vm, const struct memory *mem);
 
 /*
  * 0 if there is a KVM for us here, else -errno and a sentence in (why) that
@@ -78,7 +92,7 @@ int vm_open(char *why, size_t size);
 const char *vm_remedy(int error);
 
 /* Parts of vm_create, each 0 or -errno. */
-int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm);
+int vm_create_vcpu(struct kvm_cpu *cpu, unsigned id, int kvm, int vm);
 int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
                   size_t size, uint32_t flags);
 
@@ -86,13 +100,13 @@ int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
 int vm_set_tsc(int vcpu);
 
 /* pvh_vm.c: the same for a PVH guest. */
-int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom);
+int pvh_vm_create(struct kvm_vm *vm, struct domain *dom);
 
 /* pvh.c: vcpu->regs := the VM's, with what a report shows of it. */
 void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /* The physmap changed: so does the VM. 0, or -errno. */
-int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem);
+int pvh_vm_follow(struct kvm_vm *vm, const struct memory *mem);
 
 /* exit.c: general registers as KVM has them, and what broke in the VM. */
 void exit_store_general(struct regs *to, const struct kvm_regs *from);

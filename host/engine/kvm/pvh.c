@@ -73,7 +73,7 @@ static void interrupt(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 static bool signal_apic(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
     const struct kvm_msi msi = {.address_lo = APIC_ADDR, .data = vector};
-    const int rc = ioctl(cpu->vm, KVM_SIGNAL_MSI, &msi);
+    const int rc = ioctl(cpu->vm->fd, KVM_SIGNAL_MSI, &msi);
 
     if (rc < 0)
         domain_crash(vcpu, "KVM's APIC does not take vector 0x%x: %s", vector,
@@ -90,7 +90,7 @@ static void raise_upcall(struct kvm_cpu *cpu, struct vcpu *vcpu)
     if (!vcpu->upcall_vector || !vcpu->upcall_raised)
         return;
     vcpu->upcall_raised = false;
-    if (!cpu->irqchip)
+    if (!cpu->vm->irqchip)
         lapic_raise(&vcpu->lapic, vcpu->upcall_vector);
     else if (!signal_apic(cpu, vcpu, vcpu->upcall_vector))
         vcpu->upcall_raised = true; /* then at the next entry */
@@ -112,7 +112,7 @@ static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
         return;
     }
     raise_upcall(cpu, vcpu);
-    vector = cpu->irqchip ? -1 : lapic_next(&vcpu->lapic);
+    vector = cpu->vm->irqchip ? -1 : lapic_next(&vcpu->lapic);
     if (vector < 0 || !may_interrupt(cpu))
         return;
     interrupt(cpu, vcpu, (uint8_t)vector);
@@ -121,7 +121,7 @@ static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
 static void enter_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    int rc = pvh_vm_follow(cpu, &vcpu->domain->mem);
+    int rc = pvh_vm_follow(cpu->vm, &vcpu->domain->mem);
 
     if (rc) {
         log_error("KVM does not rearrange the guest's memory: %s",
@@ -299,7 +299,7 @@ static void interrupted_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
     struct kvm_mp_state state;
 
     store_paging(cpu, vcpu);
-    if (!cpu->irqchip || (cpu->run->s.regs.regs.rflags & RFLAGS_IF))
+    if (!cpu->vm->irqchip || (cpu->run->s.regs.regs.rflags & RFLAGS_IF))
         return;
     if (ioctl(cpu->fd, KVM_GET_MP_STATE, &state) == 0 &&
         state.mp_state == KVM_MP_STATE_HALTED)
@@ -323,10 +323,10 @@ static void replace_calls(struct domain *dom)
         log_info("replaced %u functions that call by VMCALL or VMMCALL", nr);
 }
 
-static int create_pvh(struct kvm_cpu *cpu, struct domain *dom)
+static int create_pvh(struct kvm_vm *vm, struct domain *dom)
 {
     replace_calls(dom);
-    return pvh_vm_create(cpu, dom);
+    return pvh_vm_create(vm, dom);
 }
 
 const struct kvm_abi kvm_abi_pvh = {

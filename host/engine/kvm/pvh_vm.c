@@ -30,10 +30,10 @@
 static struct physmap_range slots[PHYSMAP_MAX_RANGES];
 static unsigned nr_changes_followed;
 
-static int set_slot(struct kvm_cpu *cpu, const struct memory *mem,
-                    unsigned slot, const struct physmap_range *range)
+static int set_slot(struct kvm_vm *vm, const struct memory *mem, unsigned slot,
+                    const struct physmap_range *range)
 {
-    return vm_add_memory(cpu->vm, slot, range->gfn << PAGE_SHIFT,
+    return vm_add_memory(vm->fd, slot, range->gfn << PAGE_SHIFT,
                          mem->base + (range->index << PAGE_SHIFT),
                          range->nr << PAGE_SHIFT, 0);
 }
@@ -49,7 +49,7 @@ static bool is_among(const struct physmap_range *ranges, unsigned nr,
 }
 
 /* Slots whose range is not there any more are emptied. */
-static int drop_slots(struct kvm_cpu *cpu, const struct memory *mem,
+static int drop_slots(struct kvm_vm *vm, const struct memory *mem,
                       const struct physmap_range *ranges, unsigned nr)
 {
     for (unsigned i = 0; i < PHYSMAP_MAX_RANGES; i++) {
@@ -58,14 +58,14 @@ static int drop_slots(struct kvm_cpu *cpu, const struct memory *mem,
         if (!slots[i].nr || is_among(ranges, nr, &slots[i]))
             continue;
         slots[i].nr = 0;
-        rc = set_slot(cpu, mem, i, &slots[i]);
+        rc = set_slot(vm, mem, i, &slots[i]);
         if (rc)
             return rc;
     }
     return 0;
 }
 
-static int fill_slots(struct kvm_cpu *cpu, const struct memory *mem,
+static int fill_slots(struct kvm_vm *vm, const struct memory *mem,
                       const struct physmap_range *ranges, unsigned nr)
 {
     unsigned slot = 0;
@@ -78,14 +78,14 @@ static int fill_slots(struct kvm_cpu *cpu, const struct memory *mem,
         while (slots[slot].nr)
             slot++;
         slots[slot] = ranges[i];
-        rc = set_slot(cpu, mem, slot, &slots[slot]);
+        rc = set_slot(vm, mem, slot, &slots[slot]);
         if (rc)
             return rc;
     }
     return 0;
 }
 
-int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem)
+int pvh_vm_follow(struct kvm_vm *vm, const struct memory *mem)
 {
     struct physmap_range ranges[PHYSMAP_MAX_RANGES];
     unsigned nr;
@@ -95,8 +95,8 @@ int pvh_vm_follow(struct kvm_cpu *cpu, const struct memory *mem)
         return 0;
     nr_changes_followed = mem->physmap->nr_changes;
     nr = physmap_ranges(mem->physmap, ranges);
-    rc = drop_slots(cpu, mem, ranges, nr);
-    return rc ? rc : fill_slots(cpu, mem, ranges, nr);
+    rc = drop_slots(vm, mem, ranges, nr);
+    return rc ? rc : fill_slots(vm, mem, ranges, nr);
 }
 
 static int set_cpuid(int kvm, int vcpu)
@@ -197,7 +197,7 @@ static int set_sregs(struct kvm_cpu *cpu)
     s->tr = (struct kvm_segment){
         .limit = 0x67,
         .selector = 24,
-        .type = cpu->tss_type, /* of 32 bits */
+        .type = cpu->vm->tss_type, /* of 32 bits */
         .present = 1,
     };
     s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
@@ -233,29 +233,13 @@ static int make_irqchip(int vm)
     return ioctl(vm, KVM_ENABLE_CAP, &cap) ? -errno : 0;
 }
 
-static int set_up(struct kvm_cpu *cpu, int kvm, struct domain *dom,
-                  const char **step)
+static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const struct vcpu *vcpu,
+                       const char **step)
 {
     int rc;
 
-    *step = "give it memory";
-    set_hidden_pages(cpu->vm);
-    nr_changes_followed = dom->mem.physmap->nr_changes - 1;
-    memset(slots, 0, sizeof slots);
-    rc = pvh_vm_follow(cpu, &dom->mem);
-    if (rc)
-        return rc;
-    *step = "answer the MSR of Xen's hypercall page";
-    rc = filter_msrs(cpu->vm);
-    if (rc)
-        return rc;
-    *step = "give it an interrupt controller";
-    cpu->irqchip = dom->config->kernel_irqchip;
-    rc = cpu->irqchip ? make_irqchip(cpu->vm) : 0;
-    if (rc)
-        return rc;
     *step = "give it a CPU";
-    rc = vm_create_vcpu(cpu, kvm, cpu->vm);
+    rc = vm_create_vcpu(cpu, vcpu->id, kvm, cpu->vm->fd);
     if (rc)
         return rc;
     *step = "describe the CPU";
@@ -267,11 +251,35 @@ static int set_up(struct kvm_cpu *cpu, int kvm, struct domain *dom,
     if (rc)
         return rc;
     *step = "set its registers";
-    set_regs(cpu, &dom->vcpus[0].regs);
+    set_regs(cpu, &vcpu->regs);
     return set_sregs(cpu);
 }
 
-int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom)
+static int set_up(struct kvm_vm *vm, int kvm, struct domain *dom,
+                  const char **step)
+{
+    int rc;
+
+    *step = "give it memory";
+    set_hidden_pages(vm->fd);
+    nr_changes_followed = dom->mem.physmap->nr_changes - 1;
+    memset(slots, 0, sizeof slots);
+    rc = pvh_vm_follow(vm, &dom->mem);
+    if (rc)
+        return rc;
+    *step = "answer the MSR of Xen's hypercall page";
+    rc = filter_msrs(vm->fd);
+    if (rc)
+        return rc;
+    *step = "give it an interrupt controller";
+    vm->irqchip = dom->config->kernel_irqchip;
+    rc = vm->irqchip ? make_irqchip(vm->fd) : 0;
+    for (unsigned i = 0; rc == 0 && i < dom->nr_vcpus; i++)
+        rc = set_up_vcpu(&vm->cpus[i], kvm, &dom->vcpus[i], step);
+    return rc;
+}
+
+int pvh_vm_create(struct kvm_vm *vm, struct domain *dom)
 {
     const char *step = "make a VM";
     char why[256];
@@ -282,12 +290,12 @@ int pvh_vm_create(struct kvm_cpu *cpu, struct domain *dom)
         log_error("%s", why);
         return kvm;
     }
-    cpu->vm = vm_new(kvm);
-    rc = cpu->vm < 0 ? -errno : set_up(cpu, kvm, dom, &step);
+    vm->fd = vm_new(kvm);
+    rc = vm->fd < 0 ? -errno : set_up(vm, kvm, dom, &step);
     close(kvm);
     if (rc) {
         log_error("cannot %s: %s: %s", step, strerror(-rc), vm_remedy(-rc));
-        vm_destroy(cpu, &dom->mem);
+        vm_destroy(vm, &dom->mem);
     }
     return rc;
 }

@@ -9,8 +9,10 @@
 #include "host/pagetable.h"
 
 static_assert(sizeof(struct stub_pages) % PAGE_SIZE == 0, "whole pages");
-static_assert(offsetof(struct stub_pages, stack) % PAGE_SIZE == 0, "a page");
-static_assert(offsetof(struct stub_pages, gdt) % PAGE_SIZE == 0, "a page");
+static_assert(sizeof(struct stub_cpu) % PAGE_SIZE == 0, "whole pages");
+static_assert(offsetof(struct stub_cpu, stack) % PAGE_SIZE == 0, "a page");
+static_assert(offsetof(struct stub_cpu, gdt) % PAGE_SIZE == 0, "a page");
+static_assert(sizeof(struct stub_cpu) / PAGE_SIZE <= STUB_GDT_PAGE, "room");
 
 #define ENTRIES    512
 #define LARGE_PAGE (UINT64_C(2) << 20)
@@ -60,29 +62,29 @@ static void fill_idt(struct stub_pages *pages)
 }
 
 /* Ports beyond the TSS's limit are closed as those are whose bit is set. */
-static void fill_tss(struct stub_pages *pages)
+static void fill_tss(struct stub_cpu *own, unsigned id)
 {
     const uint64_t rsp0 =
-        STUB_VA + offsetof(struct stub_pages, stack) + sizeof pages->stack;
+        stub_cpu_va(id) + offsetof(struct stub_cpu, stack) + sizeof own->stack;
     const uint16_t bitmap = TSS_BITMAP;
 
-    memcpy(pages->tss + TSS_RSP0, &rsp0, sizeof rsp0);
-    memcpy(pages->tss + TSS_IOMAP, &bitmap, sizeof bitmap);
-    memset(pages->tss + TSS_BITMAP, 0xff, STUB_TSS_LIMIT + 1 - TSS_BITMAP);
-    pages->tss[TSS_BITMAP + STUB_PORT / 8] &= (uint8_t) ~(1 << STUB_PORT % 8);
+    memcpy(own->tss + TSS_RSP0, &rsp0, sizeof rsp0);
+    memcpy(own->tss + TSS_IOMAP, &bitmap, sizeof bitmap);
+    memset(own->tss + TSS_BITMAP, 0xff, STUB_TSS_LIMIT + 1 - TSS_BITMAP);
+    own->tss[TSS_BITMAP + STUB_PORT / 8] &= (uint8_t) ~(1 << STUB_PORT % 8);
 }
 
-static void fill_gdt(struct stub_pages *pages)
+static void fill_gdt(struct stub_cpu *own)
 {
-    pages->gdt[GDT_INDEX(STUB_CS)] = DESC_CODE0;
-    pages->gdt[GDT_INDEX(STUB_SS)] = DESC_DATA0;
-    pages->gdt[GDT_INDEX(FLAT_RING3_CS32)] = DESC_CODE32;
-    pages->gdt[GDT_INDEX(FLAT_RING3_SS64)] = DESC_DATA3;
-    pages->gdt[GDT_INDEX(FLAT_RING3_CS64)] = DESC_CODE3;
+    own->gdt[GDT_INDEX(STUB_CS)] = DESC_CODE0;
+    own->gdt[GDT_INDEX(STUB_SS)] = DESC_DATA0;
+    own->gdt[GDT_INDEX(FLAT_RING3_CS32)] = DESC_CODE32;
+    own->gdt[GDT_INDEX(FLAT_RING3_SS64)] = DESC_DATA3;
+    own->gdt[GDT_INDEX(FLAT_RING3_CS64)] = DESC_CODE3;
 }
 
-/* Map the stub's own pages, each with the rights that it needs. */
-static void fill_own_table(struct stub *stub)
+/* Map the pages that all vCPUs share, each with the rights that it needs. */
+static void fill_shared_table(struct stub *stub)
 {
     struct stub_pages *pages = stub->pages;
     const size_t nr = offsetof(struct stub_pages, l1) / PAGE_SIZE;
@@ -97,10 +99,20 @@ static void fill_own_table(struct stub *stub)
             flags = RING3;
         pages->l1[i] = page_gpa(stub, page) | flags;
     }
+}
+
+/* Map one vCPU's pages. */
+static void fill_cpu_table(const struct stub *stub, struct stub_cpu *own)
+{
+    const size_t nr = offsetof(struct stub_cpu, l1) / PAGE_SIZE;
+
+    for (size_t i = 0; i < nr; i++)
+        own->l1[i] = page_gpa(stub, (uint8_t *)own + i * PAGE_SIZE) | RING0_W;
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
-        pages->l1[STUB_GDT_PAGE + i] = page_gpa(stub, pages->no_gdt) | RING0_W;
-    pages->l1[STUB_GDT_PAGE + VCPU_GDT_FRAMES] =
-        page_gpa(stub, pages->gdt) | RING0_W;
+        own->l1[STUB_GDT_PAGE + i] =
+            page_gpa(stub, stub->pages->no_gdt) | RING0_W;
+    own->l1[STUB_GDT_PAGE + VCPU_GDT_FRAMES] =
+        page_gpa(stub, own->gdt) | RING0_W;
 }
 
 static uint64_t *new_table(struct stub *stub)
@@ -122,6 +134,8 @@ static void map_own(struct stub *stub, uint64_t *l3)
     uint64_t *l2 = below(stub, l3, 0);
 
     l2[0] = page_gpa(stub, stub->pages->l1) | TABLE;
+    for (unsigned i = 0; i < stub->nr_cpus; i++)
+        l2[i + 1] = page_gpa(stub, stub->cpus[i].l1) | TABLE;
 }
 
 static void map_m2p(struct stub *stub, uint64_t *l3, size_t size)
@@ -166,9 +180,28 @@ static void add_slot(struct stub *stub, const uint64_t *l3)
     stub->l4[stub->nr_l4++] = page_gpa(stub, l3) | TABLE;
 }
 
-int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa)
+static void fill_pages(struct stub *stub)
 {
-    const size_t nr_tables = count_tables(gpa, mem->m2p_size);
+    struct stub_pages *pages = stub->pages;
+
+    memcpy(pages->code, stub_code, (size_t)(stub_code_end - stub_code));
+    memcpy(pages->syscall, stub_syscall,
+           (size_t)(stub_syscall_end - stub_syscall));
+    fill_idt(pages);
+    fill_shared_table(stub);
+    for (unsigned i = 0; i < stub->nr_cpus; i++) {
+        fill_tss(&stub->cpus[i], i);
+        fill_gdt(&stub->cpus[i]);
+        fill_cpu_table(stub, &stub->cpus[i]);
+    }
+}
+
+int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
+                uint64_t gpa)
+{
+    const size_t own_size = sizeof *stub->pages + nr_cpus * sizeof *stub->cpus;
+    const size_t nr_tables =
+        count_tables(gpa + nr_cpus * sizeof *stub->cpus, mem->m2p_size);
     uint64_t *own, *m2p;
     void *pages;
 
@@ -177,10 +210,10 @@ int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa)
                   "with --memory");
         return -ENOMEM;
     }
-    *stub = (struct stub){.gpa = gpa};
-    stub->size = sizeof *stub->pages + nr_tables * PAGE_SIZE;
+    *stub = (struct stub){.gpa = gpa, .nr_cpus = nr_cpus};
+    stub->size = own_size + nr_tables * PAGE_SIZE;
     stub->m2p_gpa = gpa + parts(stub->size, LARGE_PAGE) * LARGE_PAGE;
-    stub->next_table = sizeof *stub->pages / PAGE_SIZE;
+    stub->next_table = own_size / PAGE_SIZE;
     pages = mmap(NULL, stub->size, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
@@ -188,13 +221,8 @@ int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa)
         return -errno;
     }
     stub->pages = pages;
-    memcpy(stub->pages->code, stub_code, (size_t)(stub_code_end - stub_code));
-    memcpy(stub->pages->syscall, stub_syscall,
-           (size_t)(stub_syscall_end - stub_syscall));
-    fill_idt(stub->pages);
-    fill_tss(stub->pages);
-    fill_gdt(stub->pages);
-    fill_own_table(stub);
+    stub->cpus = (struct stub_cpu *)(stub->pages + 1);
+    fill_pages(stub);
 
     own = new_table(stub);
     m2p = new_table(stub);
@@ -234,6 +262,11 @@ void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu)
 
         if (i * ENTRIES < vcpu->nr_gdt_entries)
             gpa = vcpu->gdt[i] << PAGE_SHIFT;
-        stub->pages->l1[STUB_GDT_PAGE + i] = gpa | RING0_W;
+        stub->cpus[vcpu->id].l1[STUB_GDT_PAGE + i] = gpa | RING0_W;
     }
+}
+
+uint64_t stub_gdt_entry(const struct stub *stub, unsigned id, unsigned i)
+{
+    return page_gpa(stub, &stub->cpus[id].l1[STUB_GDT_PAGE + i]);
 }

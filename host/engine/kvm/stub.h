@@ -1,11 +1,12 @@
 /*
  * host/engine/kvm/stub.h: what lies beside the guest in its VM.
  *
- * A few pages of ours, in the L4 slots that Xen reserves for itself: the
- * descriptor tables and one `out` per vector, so that every trap of ring 3
- * leaves the VM; the M2P table for the guest to read; and a window over all
- * frames through which ring 0 touches page-table entries that the host wrote,
- * because a KVM that shadows page tables sees only writes from inside.
+ * A few pages of ours, in the L4 slots that Xen reserves for itself: the IDT
+ * and one `out` per vector, so that every trap of ring 3 leaves the VM; for
+ * each vCPU its GDT, TSS and stack; the M2P table for the guest to read; and a
+ * window over all frames through which ring 0 touches page-table entries that
+ * the host wrote, because a KVM that shadows page tables sees only writes from
+ * inside.
  *
  * Slot 256, Xen's own place for the M2P table, is filled as well, but one KVM
  * cannot show it to ring 3: guests are told of slot 258.
@@ -22,6 +23,7 @@
 #define STUB_WINDOW_SLOT 259
 
 #define STUB_VA        0xffff808000000000
+#define STUB_CPU_SHIFT 21 /* each vCPU's part, behind what they share */
 #define STUB_M2P_VA    0xffff810000000000
 #define STUB_WINDOW_VA 0xffff818000000000
 
@@ -58,12 +60,18 @@ struct stub_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* Whole pages, in the order in which the guest has them at STUB_VA. */
+/* What the vCPUs share: whole pages, as the guest has them at STUB_VA. */
 struct stub_pages {
     uint64_t idt[512];
-    uint8_t tss[4096];
+    uint64_t no_gdt[512];  /* in place of the guest's own pages, without any */
     uint8_t code[4096];    /* ring 0: one entry per vector, the helper */
     uint8_t syscall[4096]; /* at LSTAR; some KVM runs it in ring 3 */
+    uint64_t l1[512];      /* of these pages; the other tables are behind */
+};
+
+/* What is one vCPU's: whole pages, as the guest has them at stub_cpu_va(id). */
+struct stub_cpu {
+    uint8_t tss[4096];
     union {
         uint8_t stack[4096];
         struct {
@@ -74,18 +82,19 @@ struct stub_pages {
             struct stub_frame frame;
         };
     };
-    uint64_t gdt[512];    /* the last page of the GDT */
-    uint64_t no_gdt[512]; /* in place of the guest's own pages, without any */
+    uint64_t gdt[512];              /* the last page of the GDT */
     uint64_t touched[STUB_TOUCHES]; /* window addresses */
-    uint64_t l1[512];               /* of the stub itself, then the tables */
+    uint64_t l1[512];               /* of these pages */
 };
 
-/* Pages from STUB_VA to the GDT, which is fifteen more. */
+/* Pages from a vCPU's first to its GDT, which is fifteen more. */
 #define STUB_GDT_PAGE 64
 
 struct stub {
     struct stub_pages *pages; /* host's view */
-    size_t size;              /* with the tables behind */
+    struct stub_cpu *cpus;    /* behind them */
+    unsigned nr_cpus;
+    size_t size; /* with the tables behind */
     uint64_t gpa;
     uint64_t m2p_gpa;
     uint64_t l4[STUB_LAST_SLOT - STUB_FIRST_SLOT + 1]; /* of every L4 */
@@ -94,17 +103,27 @@ struct stub {
 };
 
 /*
- * Make the stub for (mem): its pages and tables, to lie at (gpa) on and the
- * M2P table behind it. 0, or -errno with a sentence logged.
+ * Make the stub for (mem) and (nr_cpus) vCPUs: its pages and tables, to lie at
+ * (gpa) on and the M2P table behind it. 0, or -errno with a sentence logged.
  */
-int stub_create(struct stub *stub, const struct memory *mem, uint64_t gpa);
+int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
+                uint64_t gpa);
 void stub_destroy(struct stub *stub);
 
 /* Fill our slots of (l4). True if something changed. */
 bool stub_install(const struct stub *stub, uint64_t *l4);
 
-/* Show the CPU the guest's own pages of the GDT. */
+/* Show (vcpu) the guest's own pages of its GDT. */
 void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu);
+
+/* Where the guest has the part of vCPU (id). */
+static inline uint64_t stub_cpu_va(unsigned id)
+{
+    return STUB_VA + ((uint64_t)(id + 1) << STUB_CPU_SHIFT);
+}
+
+/* Where the GDT page that shows the guest's page (i) is mapped from. */
+uint64_t stub_gdt_entry(const struct stub *stub, unsigned id, unsigned i);
 
 /* stub_x86_64.S: the code pages' contents. */
 extern const char stub_code[], stub_code_end[];

@@ -151,7 +151,7 @@ int vm_probe(char *why, size_t size)
  * The frames in the order of their mfns: what the host has already, unless
  * they are scattered, which is for tests.
  */
-static int make_view(struct kvm_cpu *cpu, const struct memory *mem)
+static int make_view(struct kvm_vm *vm, const struct memory *mem)
 {
     const size_t size = mem->nr_frames << PAGE_SHIFT;
     void *view;
@@ -162,11 +162,11 @@ static int make_view(struct kvm_cpu *cpu, const struct memory *mem)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (view == MAP_FAILED)
         return -errno;
-    cpu->view = view;
+    vm->view = view;
     for (size_t i = 0; i < mem->nr_frames; i++) {
         const size_t index = memory_index(mem, mem->first_mfn + i);
 
-        if (mmap(cpu->view + (i << PAGE_SHIFT), PAGE_SIZE,
+        if (mmap(vm->view + (i << PAGE_SHIFT), PAGE_SIZE,
                  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, mem->fd,
                  (off_t)(index << PAGE_SHIFT)) == MAP_FAILED)
             return -errno;
@@ -188,21 +188,21 @@ int vm_add_memory(int vm, uint32_t slot, uint64_t gpa, const void *at,
     return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
-static int add_all_memory(struct kvm_cpu *cpu, int vm, const struct memory *mem)
+static int add_all_memory(struct kvm_vm *vm, int fd, const struct memory *mem)
 {
-    const struct stub *stub = &cpu->stub;
+    const struct stub *stub = &vm->stub;
     int rc;
 
-    rc = make_view(cpu, mem);
+    rc = make_view(vm, mem);
     if (rc == 0)
-        rc = vm_add_memory(vm, SLOT_GUEST, mem->first_mfn << PAGE_SHIFT,
-                           cpu->view ? cpu->view : mem->base,
+        rc = vm_add_memory(fd, SLOT_GUEST, mem->first_mfn << PAGE_SHIFT,
+                           vm->view ? vm->view : mem->base,
                            mem->nr_frames << PAGE_SHIFT, 0);
     if (rc == 0)
         rc =
-            vm_add_memory(vm, SLOT_STUB, stub->gpa, stub->pages, stub->size, 0);
+            vm_add_memory(fd, SLOT_STUB, stub->gpa, stub->pages, stub->size, 0);
     if (rc == 0)
-        rc = vm_add_memory(vm, SLOT_M2P, stub->m2p_gpa,
+        rc = vm_add_memory(fd, SLOT_M2P, stub->m2p_gpa,
                            mem->m2p - mem->first_mfn, mem->m2p_size,
                            KVM_MEM_READONLY);
     return rc;
@@ -310,13 +310,13 @@ static int set_sregs(struct kvm_cpu *cpu, bool xsave)
     s->efer = EFER_BITS;
     s->idt.base = STUB_VA + offsetof(struct stub_pages, idt);
     s->idt.limit = 0xfff;
-    s->gdt.base = STUB_VA + STUB_GDT_PAGE * (uint64_t)PAGE_SIZE;
+    s->gdt.base = cpu->stub_va + STUB_GDT_PAGE * (uint64_t)PAGE_SIZE;
     s->gdt.limit = STUB_TR + 15;
     s->tr = (struct kvm_segment){
-        .base = STUB_VA + offsetof(struct stub_pages, tss),
+        .base = cpu->stub_va + offsetof(struct stub_cpu, tss),
         .limit = STUB_TSS_LIMIT,
         .selector = STUB_TR,
-        .type = cpu->tss_type,
+        .type = cpu->vm->tss_type,
         .present = 1,
     };
     s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
@@ -337,14 +337,14 @@ static uint8_t tss_type(void)
     return ecx & CPUID_SVM ? TSS_AVAILABLE : TSS_BUSY;
 }
 
-int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
+int vm_create_vcpu(struct kvm_cpu *cpu, unsigned id, int kvm, int vm)
 {
     int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
     void *run;
 
     if (size < (int)sizeof *cpu->run)
         return -EINVAL;
-    cpu->fd = ioctl(vm, KVM_CREATE_VCPU, 0);
+    cpu->fd = ioctl(vm, KVM_CREATE_VCPU, (long)id);
     if (cpu->fd < 0)
         return -errno;
     run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd,
@@ -354,15 +354,22 @@ int vm_create_vcpu(struct kvm_cpu *cpu, int kvm, int vm)
     cpu->run = run;
     cpu->run_size = (size_t)size;
     cpu->run->kvm_valid_regs = NEEDED_SYNC;
-    cpu->tss_type = tss_type();
+    cpu->vm->tss_type = tss_type();
     return 0;
 }
 
-static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const char **step)
+static int set_up_vcpu(struct kvm_cpu *cpu, unsigned id, int kvm, int vm,
+                       const char **step)
 {
     uint64_t xcr0;
     int rc;
 
+    *step = "give it a CPU";
+    cpu->stub = &cpu->vm->stub.cpus[id];
+    cpu->stub_va = stub_cpu_va(id);
+    rc = vm_create_vcpu(cpu, id, kvm, vm);
+    if (rc)
+        return rc;
     *step = "describe the CPU";
     rc = set_cpuid(kvm, cpu->fd, &xcr0);
     if (rc)
@@ -382,12 +389,12 @@ static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const char **step)
     return rc;
 }
 
-int vm_create(struct kvm_cpu *cpu, struct domain *dom)
+int vm_create(struct kvm_vm *vm, struct domain *dom)
 {
     const struct memory *mem = &dom->mem;
     const uint64_t end = (mem->first_mfn + mem->nr_frames) << PAGE_SHIFT;
     const char *step = "make a VM";
-    int kvm, vm, rc;
+    int kvm, fd, rc;
     char why[256];
 
     kvm = vm_open(why, sizeof why);
@@ -395,44 +402,49 @@ int vm_create(struct kvm_cpu *cpu, struct domain *dom)
         log_error("%s", why);
         return kvm;
     }
-    rc = stub_create(&cpu->stub, mem, (end + 0x1fffff) & ~UINT64_C(0x1fffff));
+    rc = stub_create(&vm->stub, mem, dom->nr_vcpus,
+                     (end + 0x1fffff) & ~UINT64_C(0x1fffff));
     if (rc) {
         close(kvm);
         return rc;
     }
-    vm = vm_new(kvm);
-    rc = vm < 0 ? -errno : 0;
+    fd = vm_new(kvm);
+    rc = fd < 0 ? -errno : 0;
     if (rc == 0) {
         step = "give it memory";
-        rc = add_all_memory(cpu, vm, mem);
+        rc = add_all_memory(vm, fd, mem);
     }
-    if (rc == 0) {
-        step = "give it a CPU";
-        rc = vm_create_vcpu(cpu, kvm, vm);
-    }
-    if (rc == 0)
-        rc = set_up_vcpu(cpu, kvm, &step);
+    for (unsigned i = 0; rc == 0 && i < dom->nr_vcpus; i++)
+        rc = set_up_vcpu(&vm->cpus[i], i, kvm, fd, &step);
     /* what is mapped and running holds the rest */
-    if (vm >= 0)
-        close(vm);
+    if (fd >= 0)
+        close(fd);
     close(kvm);
     if (rc) {
         log_error("cannot %s: %s: %s", step, strerror(-rc), vm_remedy(-rc));
-        vm_destroy(cpu, mem);
+        vm_destroy(vm, mem);
     }
     return rc;
 }
 
-void vm_destroy(struct kvm_cpu *cpu, const struct memory *mem)
+static void destroy_vcpu(struct kvm_cpu *cpu)
 {
     if (cpu->run)
         munmap(cpu->run, cpu->run_size);
     if (cpu->fd >= 0)
         close(cpu->fd);
-    if (cpu->vm >= 0)
-        close(cpu->vm);
-    if (cpu->view)
-        munmap(cpu->view, mem->nr_frames << PAGE_SHIFT);
-    stub_destroy(&cpu->stub);
-    *cpu = (struct kvm_cpu){.fd = -1, .vm = -1};
+    *cpu = (struct kvm_cpu){.vm = cpu->vm, .fd = -1};
+}
+
+void vm_destroy(struct kvm_vm *vm, const struct memory *mem)
+{
+    for (unsigned i = 0; i < DOMAIN_MAX_VCPUS; i++)
+        destroy_vcpu(&vm->cpus[i]);
+    if (vm->fd >= 0)
+        close(vm->fd);
+    if (vm->view)
+        munmap(vm->view, mem->nr_frames << PAGE_SHIFT);
+    stub_destroy(&vm->stub);
+    vm->fd = -1;
+    vm->view = NULL;
 }

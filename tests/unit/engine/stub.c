@@ -6,6 +6,8 @@
 #include "host/engine/kvm/stub.h"
 #include "host/pagetable.h"
 
+#define CPUS 3
+
 static struct memory mem;
 static struct stub stub;
 
@@ -17,7 +19,8 @@ static void start(void)
     cr_assert_eq(memory_create(&mem, &config), 0);
     end = (mem.first_mfn + mem.nr_frames) << PAGE_SHIFT;
     cr_assert_eq(
-        stub_create(&stub, &mem, (end + 0x1fffff) & ~UINT64_C(0x1fffff)), 0);
+        stub_create(&stub, &mem, CPUS, (end + 0x1fffff) & ~UINT64_C(0x1fffff)),
+        0);
 }
 
 static void stop(void)
@@ -122,9 +125,9 @@ Test(stub, one_port_is_open)
 {
     uint16_t bitmap;
 
-    memcpy(&bitmap, stub.pages->tss + 102, sizeof bitmap);
+    memcpy(&bitmap, stub.cpus[0].tss + 102, sizeof bitmap);
     for (unsigned port = 0; port < 0x80; port++)
-        cr_expect_eq(stub.pages->tss[bitmap + port / 8] >> port % 8 & 1,
+        cr_expect_eq(stub.cpus[0].tss[bitmap + port / 8] >> port % 8 & 1,
                      port != STUB_PORT, "port %u", port);
 }
 
@@ -138,7 +141,7 @@ Test(stub, large_guests_have_room_for_their_tables)
         const struct memory large = {.m2p_size = sizes[i] / 512};
         struct stub small = stub;
 
-        cr_assert_eq(stub_create(&stub, &large, sizes[i]), 0);
+        cr_assert_eq(stub_create(&stub, &large, CPUS, sizes[i]), 0);
         cr_expect_leq(stub.next_table * PAGE_SIZE, stub.size);
         cr_expect_leq(stub.gpa + stub.size, stub.m2p_gpa);
         cr_expect_neq(leaf(STUB_WINDOW_VA + stub.m2p_gpa - 1), 0);
@@ -150,7 +153,7 @@ Test(stub, large_guests_have_room_for_their_tables)
 /* A port is open where its bit is clear, unless the TSS ends before it. */
 Test(stub, every_port_but_its_own_is_closed)
 {
-    const uint8_t *tss = stub.pages->tss;
+    const uint8_t *tss = stub.cpus[0].tss;
     uint16_t bitmap;
 
     memcpy(&bitmap, tss + 102, sizeof bitmap);
