@@ -79,7 +79,7 @@ static void hs_withdraw(struct handshake *hs)
 {
     if (hs->offered)
         hs->ops->withdraw(hs);
-    hs->offered = false;
+    hs->offered = hs->connected = false;
 }
 
 /* Leave for good. The backend reads state 6 as our going, whatever its own. */
@@ -90,6 +90,7 @@ static void hs_end(struct handshake *hs, int error, const char *why)
     if (hs->error)
         return;
     hs->error = error;
+    hs->connected = false;
     guest_print("%s: %s (%d)\n", hs->node, why, error);
     guest_format(path, sizeof path, "error/%s/error", hs->node);
     store_printf(STORE_NO_TX, path, "%d %s", -error, why);
@@ -102,6 +103,8 @@ static void hs_end(struct handshake *hs, int error, const char *why)
 
 static int hs_publish(struct handshake *hs)
 {
+    const enum xenbus_state state =
+        hs->ops->at_once ? XenbusStateConnected : XenbusStateInitialised;
     uint32_t tx;
     int rc;
 
@@ -111,7 +114,7 @@ static int hs_publish(struct handshake *hs)
             return rc;
         rc = hs->ops->publish(hs, tx);
         if (!rc)
-            rc = hs_switch(hs, tx, XenbusStateInitialised);
+            rc = hs_switch(hs, tx, state);
         if (rc)
             store_tx_end(tx, false);
         else
@@ -137,8 +140,9 @@ static void hs_connect(struct handshake *hs)
 {
     int rc = hs->ops->connect(hs);
 
-    if (!rc)
+    if (!rc && !hs->ops->at_once)
         rc = hs_switch(hs, STORE_NO_TX, XenbusStateConnected);
+    hs->connected = rc == 0;
     hs->refusals = 0;
     if (rc)
         hs_end(hs, rc, "cannot use what the backend says");
@@ -166,14 +170,15 @@ static void hs_act(struct handshake *hs)
 {
     bool engaged =
         hs->ours == XenbusStateInitialised || hs->ours == XenbusStateConnected;
+    bool awaits = hs->offered && engaged && !hs->connected;
 
     switch (hs->theirs) {
     case XenbusStateInitWait:
-        if (hs->ours != XenbusStateInitialised)
+        if (!awaits)
             hs_offer(hs);
         break;
     case XenbusStateConnected:
-        if (hs->ours == XenbusStateInitialised)
+        if (awaits)
             hs_connect(hs);
         break;
     case XenbusStateClosing:
@@ -262,10 +267,10 @@ int handshake_open(struct handshake *hs)
     rc = store_watch(&hs->watch);
     if (rc)
         return rc;
-    while (hs->ours != XenbusStateConnected && !hs->error)
+    while (!hs->connected && !hs->error)
         if (!thread_wait(&hs->changed, deadline))
             break;
-    if (hs->ours == XenbusStateConnected)
+    if (hs->connected)
         return 0;
     rc = hs->error ? hs->error : -ETIMEDOUT;
     handshake_close(hs);

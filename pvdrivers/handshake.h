@@ -7,6 +7,15 @@
  *                 <-   Initialised
  *   Connected     ->                       connect
  *                 <-   Connected
+ *
+ * or, for a device whose backend acts on Connected alone (at_once):
+ *
+ *   InitWait      ->                       offer, publish (in a transaction)
+ *                 <-   Connected
+ *   Connected     ->                       connect
+ *
+ * and in the end:
+ *
  *   Closing       ->                       stop
  *                 <-   Closing, Closed
  *   Closed        ->                       withdraw
@@ -36,6 +45,9 @@ struct handshake;
 
 /* Each returns 0 or negative errno, which ends the connection with an error. */
 struct handshake_ops {
+    /* Say Connected with the keys, as Linux's netback wants it. */
+    bool at_once;
+
     /* The backend said what it can: make rings, grant them, open a port. */
     int (*offer)(struct handshake *hs);
 
@@ -63,6 +75,7 @@ struct handshake {
     domid_t backend_id;
     enum xenbus_state ours, theirs;
     bool offered;      /* withdraw is due some time */
+    bool connected;    /* both are, and connect was called */
     bool closing;      /* by us: the store's thread only looks */
     unsigned refusals; /* Closed without Connected before, in a row */
     int error;         /* why it ended for good */

@@ -179,6 +179,7 @@ static void net_gone(struct handshake *hs, int error)
 }
 
 const struct handshake_ops net_handshake = {
+    .at_once = true,
     .offer = net_offer,
     .publish = net_publish,
     .connect = net_connect,

@@ -21,34 +21,41 @@ KEEP = "".join(f'on_{end}="preserve"\n' for end in
 
 
 class Guest:
-    """What to run: (disks) are cases.Disk, (keys) are typed at its console, and
-    with (ask) it is asked to power off once it says "ready". Then what came of it: status as
+    """What to run: (disks) are cases.Disk, (keys) are typed at its console.
+    Once it says the words (ask), dom0 runs (visit), a shell script, if there is
+    one, and asks it to power off. With (vif) it has a network device, whose
+    other end is dom0's 10.77.0.1/24. Then what came of it: status as
     paravane's, console, report (what the toolstack and Xen said of trouble),
-    and what was in its part of xenstore for (disks)."""
+    store (its part of xenstore for its devices), visited (what (visit) said).
+    """
 
     def __init__(self, image, abi, args=(), disks=(), keys="", memory=64,
-                 patience=PATIENCE, ask=False, initrd=b""):
+                 patience=PATIENCE, ask="", initrd=b"", vif=False, visit=""):
         self.image, self.abi, self.args = image, abi, args
         self.disks, self.keys, self.memory = disks, keys, memory
         self.patience, self.ask, self.initrd = patience, ask, initrd
+        self.vif, self.visit = vif, visit
         self.status = None
         self.console = ""
+        self.visited = ""
         self.report = ""
         self.store = ""
 
     def __repr__(self):
         return (f"status {self.status}\n--- console\n{self.console}"
-                f"--- report\n{self.report}---")
+                f"--- visit\n{self.visited}--- report\n{self.report}---")
 
     def _config(self, number):
         at = f"/guests/{number}"
         disks = ", ".join(
             f'"format=raw,vdev={disk.vdev},access={disk.access},script=block,'
             f'target={at}/{disk.vdev}"' for disk in self.disks)
+        vifs = '"script=vif"' if self.vif else ""
         ramdisk = f'ramdisk="{at}/initrd"\n' if self.initrd else ""
         return (f'name="guest{number}"\ntype="{self.abi}"\n'
                 f'memory={self.memory}\nkernel="{at}/image"\n{ramdisk}'
-                f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n{KEEP}')
+                f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n'
+                f'vif=[{vifs}]\n{KEEP}')
 
     def lay_out(self, number, folder):
         """Its files, for the data disk."""
@@ -63,7 +70,8 @@ class Guest:
         for name, content in (("config", self._config(number)),
                               ("limit", f"{self.patience}\n"),
                               ("keys", self.keys),
-                              ("ask", "power off\n" if self.ask else "")):
+                              ("ask", f"{self.ask}\n" if self.ask else ""),
+                              ("visit", self.visit)):
             if content:
                 with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
                     file.write(content)
@@ -181,6 +189,8 @@ class Machine:
                 guest.console += rest.removesuffix("\r") + "\n"
             elif word == "%" and guest:
                 guest.store += rest + "\n"
+            elif word == ">" and guest:
+                guest.visited += rest + "\n"
             elif word == "&" and guest:
                 guest.report += rest + "\n"
             elif word == "end" and guest:

@@ -25,12 +25,12 @@ PROGRAMS = [f"{XEN_BIN}/{name}" for name in
     ("xenstore-list", "xenstore-ls", "xenstore-read", "xenstore-write")]
 # Nothing names it as needed; threads that are cancelled load it.
 LOADED_LATER = "lib/x86_64-linux-gnu/libgcc_s.so.1"
-APPLETS = ("cat", "dmesg", "grep", "insmod", "kill", "ln", "losetup", "mkdir",
-           "mount", "poweroff", "printf", "sh", "sleep", "stat", "stty",
-           "timeout", "umount")
+APPLETS = ("cat", "dmesg", "grep", "insmod", "ip", "kill", "ln", "losetup",
+           "md5sum", "mkdir", "mount", "nc", "ping", "poweroff", "printf", "sh",
+           "sleep", "stat", "stty", "timeout", "umount")
 # In this order. ext4 finds its checksum by name only.
 MODULES = ("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs",
-           "xen-blkback", "loop", "virtio_pci", "virtio_blk", "crc32c_generic",
+           "xen-blkback", "xen-netback", "loop", "virtio_pci", "virtio_blk", "crc32c_generic",
            "ext4")
 XL_CONF = 'autoballoon="off"\nlockfile="/run/lock/xl"\n'
 
@@ -57,6 +57,7 @@ class Lab:
         made.link("var/lock", "/run/lock")
         made.bytes("etc/xen/xl.conf", XL_CONF.encode())
         made.file("etc/xen/scripts/block", f"{HERE}/xen-domu.block", 0o755)
+        made.file("etc/xen/scripts/vif", f"{HERE}/xen-domu.vif", 0o755)
         made.file("init", f"{HERE}/xen-domu.init", 0o755)
         made.write(path)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every image keeps its promises on real Xen, as PV and as PVH domU, with its
-disks served by Linux's blkback. What is expected is what tests/system/images.py
+devices served by Linux's blkback and netback. What is expected is what tests/system/images.py
 expects of our host. One emulated machine runs them all."""
 import os
 import sys
@@ -12,6 +12,7 @@ import tap  # noqa: E402
 from cases import Case  # noqa: E402
 import xen_guests  # noqa: E402
 import xen_lab  # noqa: E402
+import xen_net_cases  # noqa: E402
 
 PATIENCE = 600  # seconds; a cell may wait for all guests
 # What Linux's blkback offers and a case is about: its keys in xenstore.
@@ -60,7 +61,8 @@ ASKED = Case("ending", "asked by xl shutdown", powers_off_when_asked,
              args=["wait", "3"])
 # Those with disks last: what became of these is seen when all have ended.
 CASES = sorted([*(Case(name, "", is_as_expected) for name in expect.IMAGES),
-                *expect.CASES, ASKED, STRANGER], key=lambda case: bool(case.disks))
+                *expect.CASES, ASKED, STRANGER, *xen_net_cases.CASES],
+               key=lambda case: bool(case.disks))
 
 
 def comes_out_right(runs, case, guest):
@@ -82,9 +84,11 @@ def has_no_use(case, abi):
 def cell(runs, case, abi):
     if abi == "pvh" and case.image in expect.PV_ONLY:
         return has_no_use(case, abi)
-    guest = xen_guests.Guest(expect.path(case.image), abi, case.args,
-                             case.disks, case.keys, ask=case is ASKED,
-                             initrd=case.initrd)
+    visited = isinstance(case, xen_net_cases.NetCase)
+    guest = xen_guests.Guest(
+        expect.path(case.image), abi, case.args, case.disks, case.keys,
+        ask=case.ready if visited else "ready" if case is ASKED else "",
+        initrd=case.initrd, vif=visited, visit=case.visit if visited else "")
     runs.guests.append(guest)
 
     def test():
