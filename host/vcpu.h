@@ -54,7 +54,7 @@ struct vcpu {
     bool in_32bit;        /* a PVH guest calls from 32-bit code */
 
     struct trap_entry traps[256];
-    struct callback event, failsafe, syscall, syscall32, sysenter, nmi;
+    struct callback event, failsafe, syscall, syscall32, sysenter;
     bool nmi_pending; /* somebody sent one; to be bounced before events */
     bool nmi_blocked; /* the guest handles one, until its iret */
     uint64_t kernel_ss, kernel_sp;

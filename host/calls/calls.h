@@ -55,6 +55,7 @@ long timer_set_periodic(struct vcpu *vcpu, uint64_t period);
 long call_set_trap_table(void *opaque, const uint64_t *args);
 long call_set_callbacks(void *opaque, const uint64_t *args);
 long call_callback_op(void *opaque, const uint64_t *args);
+long call_nmi_op(void *opaque, const uint64_t *args);
 long call_stack_switch(void *opaque, const uint64_t *args);
 long call_iret(void *opaque, const uint64_t *args);
 

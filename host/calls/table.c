@@ -32,6 +32,7 @@ const struct hypercall_handlers call_handlers = {
             [__HYPERVISOR_set_segment_base] = call_set_segment_base,
             [__HYPERVISOR_mmuext_op] = call_mmuext_op,
             [__HYPERVISOR_sched_op] = call_sched_op,
+            [__HYPERVISOR_nmi_op] = call_nmi_op,
             [__HYPERVISOR_callback_op] = call_callback_op,
             [__HYPERVISOR_event_channel_op] = call_event_channel_op,
             [__HYPERVISOR_physdev_op] = call_physdev_op,

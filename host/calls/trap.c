@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include <xen/callback.h>
+#include <xen/nmi.h>
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
@@ -10,7 +11,11 @@
 #include "host/pagetable.h"
 #include "host/pv/bounce.h"
 
-#define RPL_MASK 3
+#define RPL_MASK   3
+#define VECTOR_NMI 2
+
+/* trap_info.flags (xen/arch-x86/xen.h): TI_SET_IF */
+#define TRAP_MASKS_EVENTS 4
 
 /* Enough for any list that does not repeat itself; then others' turn. */
 #define TRAPS_PER_TURN 256
@@ -37,7 +42,7 @@ long call_set_trap_table(void *opaque, const uint64_t *args)
             return -EFAULT;
         if (trap.address == 0)
             return 0;
-        if (!va_is_guest(trap.address))
+        if (!va_is_canonical(trap.address))
             return -EINVAL;
         vcpu->traps[trap.vector] = (struct trap_entry){
             .address = trap.address,
@@ -49,17 +54,7 @@ long call_set_trap_table(void *opaque, const uint64_t *args)
     }
 }
 
-/* The legacy form; never fails. */
-long call_set_callbacks(void *opaque, const uint64_t *args)
-{
-    struct vcpu *vcpu = opaque;
-
-    vcpu->event.address = args[0];
-    vcpu->failsafe.address = args[1];
-    vcpu->syscall.address = args[2];
-    return 0;
-}
-
+/* The callback of (type); NULL for NMIs, which have another place. */
 static struct callback *find_callback(struct vcpu *vcpu, uint16_t type)
 {
     switch (type) {
@@ -73,11 +68,45 @@ static struct callback *find_callback(struct vcpu *vcpu, uint16_t type)
         return &vcpu->syscall32;
     case CALLBACKTYPE_sysenter:
         return &vcpu->sysenter;
-    case CALLBACKTYPE_nmi:
-        return &vcpu->nmi;
     default:
         return NULL;
     }
+}
+
+/* (address) has been found canonical. An event masks events anyway. */
+static void set_callback(struct callback *callback, uint64_t address,
+                         uint16_t flags)
+{
+    callback->address = address;
+    callback->mask_events = flags & CALLBACKF_mask_events;
+}
+
+/* The callback is the entry of the trap table, under another name. */
+static void set_nmi(struct vcpu *vcpu, uint64_t address)
+{
+    vcpu->traps[VECTOR_NMI] = (struct trap_entry){
+        .address = address,
+        .cs = FLAT_KERNEL_CS,
+        .flags = TRAP_MASKS_EVENTS,
+    };
+}
+
+static void clear_nmi(struct vcpu *vcpu)
+{
+    vcpu->traps[VECTOR_NMI] = (struct trap_entry){0};
+}
+
+/* The legacy form; never fails. What is no address stays as it was. */
+long call_set_callbacks(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    struct callback *const callbacks[] = {&vcpu->event, &vcpu->failsafe,
+                                          &vcpu->syscall};
+
+    for (unsigned i = 0; i < 3; i++)
+        if (va_is_canonical(args[i]))
+            set_callback(callbacks[i], args[i], 0);
+    return 0;
 }
 
 static long register_callback(struct vcpu *vcpu, uint64_t arg)
@@ -87,13 +116,15 @@ static long register_callback(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    if (!va_is_guest(op.address))
+    if (!va_is_canonical(op.address))
         return -EINVAL;
     callback = find_callback(vcpu, op.type);
-    if (!callback)
+    if (callback)
+        set_callback(callback, op.address, op.flags);
+    else if (op.type == CALLBACKTYPE_nmi)
+        set_nmi(vcpu, op.address);
+    else
         return -ENOSYS;
-    callback->address = op.address;
-    callback->mask_events = op.flags & CALLBACKF_mask_events;
     return 0;
 }
 
@@ -103,11 +134,11 @@ static long unregister_callback(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    if (!find_callback(vcpu, op.type))
-        return -ENOSYS;
+    if (find_callback(vcpu, op.type))
+        return -EINVAL; /* a guest cannot do without these */
     if (op.type != CALLBACKTYPE_nmi)
-        return -EINVAL; /* a guest cannot do without the others */
-    vcpu->nmi = (struct callback){0};
+        return -ENOSYS;
+    clear_nmi(vcpu);
     return 0;
 }
 
@@ -118,6 +149,28 @@ long call_callback_op(void *opaque, const uint64_t *args)
         return register_callback(opaque, args[1]);
     case CALLBACKOP_unregister:
         return unregister_callback(opaque, args[1]);
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* What callback_op does for NMIs, under the call that was before it. */
+long call_nmi_op(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    struct xennmi_callback op;
+
+    switch ((uint32_t)args[0]) {
+    case XENNMI_register_callback:
+        if (guest_read(vcpu, guest_addr(args[1]), &op, sizeof op))
+            return -EFAULT;
+        if (!va_is_canonical(op.handler_address))
+            return -EINVAL;
+        set_nmi(vcpu, op.handler_address);
+        return 0;
+    case XENNMI_unregister_callback:
+        clear_nmi(vcpu);
+        return 0;
     default:
         return -ENOSYS;
     }

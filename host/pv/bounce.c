@@ -105,38 +105,41 @@ void bounce_trap(struct vcpu *vcpu, const struct trap *trap)
         vcpu->info->evtchn_upcall_mask = 1;
 }
 
-/* Where an NMI goes: 0 as long as the guest wants none. */
-static uint64_t nmi_handler(const struct vcpu *vcpu)
+/* One at a time: the next waits for the iret hypercall. */
+static bool nmi_is_due(const struct vcpu *vcpu)
 {
-    return vcpu->nmi.address ? vcpu->nmi.address
-                             : vcpu->traps[VECTOR_NMI].address;
+    return vcpu->nmi_pending && !vcpu->nmi_blocked;
 }
 
-/* One at a time: the next waits for the iret hypercall. */
+/* Without a handler it is lost. */
 static void bounce_nmi(struct vcpu *vcpu)
 {
-    if (push_frame(vcpu, nmi_handler(vcpu), false, 0)) {
+    const struct trap_entry *entry = &vcpu->traps[VECTOR_NMI];
+
+    vcpu->nmi_pending = false;
+    if (!entry->address)
+        return;
+    if (push_frame(vcpu, entry->address, false, 0)) {
         domain_crash(vcpu,
                      "an NMI came and the guest's stack at 0x%lx cannot take "
                      "its frame",
                      vcpu->regs.rsp);
         return;
     }
-    vcpu->nmi_pending = false;
     vcpu->nmi_blocked = true;
-    vcpu->info->evtchn_upcall_mask = 1;
+    if (entry->flags & TRAP_MASKS_EVENTS)
+        vcpu->info->evtchn_upcall_mask = 1;
 }
 
 bool bounce_is_due(const struct vcpu *vcpu)
 {
-    return vcpu_event_deliverable(vcpu) ||
-           (vcpu->nmi_pending && !vcpu->nmi_blocked && nmi_handler(vcpu));
+    return vcpu_event_deliverable(vcpu) || nmi_is_due(vcpu);
 }
 
 void bounce_event(struct vcpu *vcpu)
 {
-    if (vcpu->nmi_pending && !vcpu->nmi_blocked && nmi_handler(vcpu))
-        bounce_nmi(vcpu); /* which masks events */
+    if (nmi_is_due(vcpu))
+        bounce_nmi(vcpu);
     if (!vcpu_event_deliverable(vcpu))
         return;
     if (!vcpu->event.address) {

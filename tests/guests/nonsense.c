@@ -17,6 +17,7 @@
 #define STUB_STACK (STUB + 0x202000) /* its top, of vCPU 0 */
 #define M2P        0xffff810000000000ul
 #define WINDOW     0xffff818000000000ul
+#define NOTHING    0x700000000000ul /* nothing is mapped there */
 #define NO_PLACE   0x8000000000000000ul
 #define TABLE      0x67ul
 #define READ_ONLY  0x21ul
@@ -213,7 +214,7 @@ int main(int argc, char **argv)
     else if (!strcmp(what, "read-hole"))
         read_the_hole();
     else if (!strcmp(what, "callback-nowhere"))
-        bad_callback(NO_PLACE);
+        bad_callback(NOTHING);
     else if (!strcmp(what, "callback-stub"))
         bad_callback(STUB + 0x2000);
     else if (!strcmp(what, "stack-nowhere"))

@@ -10,13 +10,13 @@ import net_cases
 import tap
 
 # Its last line is its verdict.
-PROMISES = ["emulated", "events", "freestanding", "grants", "interrupted",
+PROMISES = ["callbacks", "emulated", "events", "freestanding", "grants", "interrupted",
             "libc", "mapped", "pages", "threads", "timers", "traps", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["segments", "upper"]
 # What is done for PV kernels alone.
-PV_ONLY = ["emulated", "mapped"]
+PV_ONLY = ["callbacks", "emulated", "mapped"]
 # All of its lines are known: tests/lab/NAME.txt.
 LINES = ["clock", "hello"]
 # It follows a wild pointer.

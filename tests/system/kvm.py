@@ -24,7 +24,7 @@ NONSENSE = {
     "bare-system-call": (0, "survived"),
     "read-m2p": (0, "survived"),
     "read-hole": (0, "survived"),
-    "callback-nowhere": (125, "general protection fault"),
+    "callback-nowhere": (125, "page fault at address 0x700000000000"),
     "callback-stub": (125, "page fault at address 0xffff808000002000"),
     "stack-nowhere": (125, "stack at 0x8000000000000000 cannot take"),
     "stack-stub": (125, "stack at 0xffff808000202000 cannot take"),

@@ -7,12 +7,15 @@
 #include <criterion/criterion.h>
 #include <xen/callback.h>
 #include <xen/features.h>
+#include <xen/nmi.h>
 #include <xen/physdev.h>
 #include <xen/version.h>
 
 #include "host/calls/calls.h"
 #include "host/pagetable.h"
 #include "tests/harness/fake_domain.h"
+
+#define NOT_CANONICAL UINT64_C(0x800000000000)
 
 TestSuite(small_calls, .init = fake_create, .fini = fake_destroy);
 
@@ -113,7 +116,7 @@ Test(small_calls, merges_trap_tables_and_forces_rpl_3)
     cr_expect_eq(vcpu->traps[14].flags, 4);
 
     traps[0].vector = 6;
-    traps[1].address = HOLE;
+    traps[1].address = NOT_CANONICAL;
     cr_expect_eq(call(__HYPERVISOR_set_trap_table, put(traps)), -EINVAL);
     cr_expect_eq(vcpu->traps[6].address, page_va(1), "entries before stay");
     cr_expect_eq(vcpu->traps[3].address, page_va(1));
@@ -136,18 +139,24 @@ Test(small_calls, registers_callbacks_old_and_new)
 
     cr_expect_eq(call(__HYPERVISOR_set_callbacks, 1, 2, 3), 0);
     cr_expect_eq(vcpu->failsafe.address, 2);
+    cr_expect_eq(call(__HYPERVISOR_set_callbacks, NOT_CANONICAL, 4, 5), 0);
+    cr_expect_eq(vcpu->event.address, 1, "what is no address is left out");
+    cr_expect_eq(vcpu->failsafe.address, 4);
     cr_expect_eq(callback(CALLBACKTYPE_event, 0, page_va(1)), 0);
     cr_expect_eq(vcpu->event.address, page_va(1));
     cr_expect_eq(
         callback(CALLBACKTYPE_syscall, CALLBACKF_mask_events, page_va(2)), 0);
     cr_expect(vcpu->syscall.mask_events);
     cr_expect_eq(callback(CALLBACKTYPE_nmi, 0, page_va(3)), 0);
-    cr_expect_eq(callback(CALLBACKTYPE_event, 0, HOLE), -EINVAL);
+    cr_expect_eq(vcpu->traps[2].address, page_va(3));
+    cr_expect_eq(vcpu->traps[2].flags, 4, "it masks events");
+    cr_expect_eq(callback(CALLBACKTYPE_event, 0, NOT_CANONICAL), -EINVAL);
+    cr_expect_eq(callback(99, 0, NOT_CANONICAL), -EINVAL);
     cr_expect_eq(callback(99, 0, page_va(1)), -ENOSYS);
 
     cr_expect_eq(call(__HYPERVISOR_callback_op, CALLBACKOP_unregister, put(un)),
                  0);
-    cr_expect_eq(vcpu->nmi.address, 0);
+    cr_expect_eq(vcpu->traps[2].address, 0);
     un.type = CALLBACKTYPE_event;
     cr_expect_eq(call(__HYPERVISOR_callback_op, CALLBACKOP_unregister, put(un)),
                  -EINVAL);
@@ -271,12 +280,29 @@ Test(small_calls, has_a_virtual_iopl_and_no_devices)
     cr_expect_eq(call(__HYPERVISOR_physdev_op, 200, 0), -ENOSYS);
 }
 
+Test(small_calls, takes_nmis_by_the_older_call_as_well)
+{
+    struct xennmi_callback op = {.handler_address = page_va(1)};
+
+    cr_expect_eq(call(__HYPERVISOR_nmi_op, XENNMI_register_callback, put(op)),
+                 0);
+    cr_expect_eq(vcpu->traps[2].address, page_va(1));
+    op.handler_address = NOT_CANONICAL;
+    cr_expect_eq(call(__HYPERVISOR_nmi_op, XENNMI_register_callback, put(op)),
+                 -EINVAL);
+    cr_expect_eq(call(__HYPERVISOR_nmi_op, XENNMI_register_callback, NOWHERE),
+                 -EFAULT);
+    cr_expect_eq(vcpu->traps[2].address, page_va(1));
+    cr_expect_eq(call(__HYPERVISOR_nmi_op, XENNMI_unregister_callback), 0);
+    cr_expect_eq(vcpu->traps[2].address, 0);
+    cr_expect_eq(call(__HYPERVISOR_nmi_op, 2), -ENOSYS);
+}
+
 Test(small_calls, refuses_control_and_does_not_know_the_rest)
 {
     cr_expect_eq(call(__HYPERVISOR_sysctl, 0), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_domctl, 0), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_platform_op, 0), -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_nmi_op, 0), -ENOSYS);
     cr_expect_eq(call(__HYPERVISOR_argo_op, 0), -ENOSYS);
     cr_expect_eq(call(__HYPERVISOR_hvm_op, 0), -ENOSYS);
     cr_expect_eq(call(5000, 0), -ENOSYS);

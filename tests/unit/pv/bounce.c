@@ -176,7 +176,7 @@ Test(bounce, iret_to_user_mode_or_from_nowhere_ends_the_domain)
 
 Test(bounce, an_nmi_comes_first_even_when_masked_and_one_at_a_time)
 {
-    vcpu->nmi.address = HANDLER;
+    vcpu->traps[2] = (struct trap_entry){HANDLER, 0xe033, MASKS_EVENTS};
     vcpu->event.address = HANDLER + 16;
     vcpu->info->evtchn_upcall_mask = 1;
     vcpu->info->evtchn_upcall_pending = 1;
@@ -191,4 +191,18 @@ Test(bounce, an_nmi_comes_first_even_when_masked_and_one_at_a_time)
     iret_frame();
     bounce_iret(vcpu);
     cr_expect(bounce_is_due(vcpu));
+}
+
+Test(bounce, an_nmi_without_a_handler_is_lost)
+{
+    vcpu->nmi_pending = true;
+    bounce_event(vcpu);
+    cr_expect_eq(vcpu->regs.rip, CODE);
+    vcpu->traps[2].address = HANDLER;
+    bounce_event(vcpu);
+    cr_expect_eq(vcpu->regs.rip, CODE, "it is gone");
+    vcpu->nmi_pending = true;
+    bounce_event(vcpu);
+    cr_expect_eq(vcpu->regs.rip, HANDLER);
+    cr_expect_eq(vcpu->info->evtchn_upcall_mask, 0, "the table says so");
 }
