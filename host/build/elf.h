@@ -52,6 +52,9 @@ struct file_start {
  */
 int elf_open(struct image *image, const struct file_start *start,
              struct elf *elf);
+
+/* The same for an image that was opened before. */
+int elf_reopen(struct image *image, struct elf *elf);
 void elf_close(struct elf *elf);
 
 /* Fill image->segments: 0, or -ENOEXEC with a sentence. */

@@ -124,7 +124,7 @@ static int take_notes(struct image *image, const struct elf *elf)
         rc = take_note_sections(image, elf);
     if (!rc && !image->notes.any)
         rc = take_legacy_section(image, elf);
-    if (!rc && !image->notes.any)
+    if (!rc && !image->notes.any && !image->may_lack_notes)
         rc = image_refuse(image, "it carries no Xen notes, so it is not made "
                                  "to run on Xen: link it with a guest library "
                                  "that adds them");
@@ -161,6 +161,8 @@ static bool names_are_acceptable(struct image *image)
 {
     const struct image_notes *notes = &image->notes;
 
+    if (!notes->any)
+        return refuse_pv(image, "it carries no Xen notes");
     if (!starts_with(notes->xen_version, "xen-3.0"))
         return refuse_pv(image, "its note XEN_VERSION is \"%s\", not xen-3.0",
                          notes->xen_version);
@@ -333,6 +335,14 @@ static int open_elf(struct image *image, struct elf *elf)
     return rc ? rc : elf_open(image, &start, elf);
 }
 
+int elf_reopen(struct image *image, struct elf *elf)
+{
+    struct file_start start;
+    const int rc = read_start(image, &start);
+
+    return rc ? rc : elf_open(image, &start, elf);
+}
+
 static int read_image(struct image *image)
 {
     struct elf elf;
@@ -357,7 +367,7 @@ static int read_image(struct image *image)
     return rc;
 }
 
-int image_open(const char *path, struct image **out)
+static int open_image(const char *path, bool may_lack_notes, struct image **out)
 {
     struct image *image = calloc(1, sizeof *image);
     int rc;
@@ -367,6 +377,7 @@ int image_open(const char *path, struct image **out)
         return -ENOMEM;
     }
     image->path = path;
+    image->may_lack_notes = may_lack_notes;
     image->fd = -1;
     rc = read_image(image);
     if (rc) {
@@ -375,6 +386,16 @@ int image_open(const char *path, struct image **out)
     }
     *out = image;
     return 0;
+}
+
+int image_open(const char *path, struct image **out)
+{
+    return open_image(path, false, out);
+}
+
+int image_open_unmarked(const char *path, struct image **out)
+{
+    return open_image(path, true, out);
 }
 
 bool image_keep_symbols(struct image *image)

@@ -48,6 +48,7 @@ struct image_wrapper {
 
 struct image {
     const char *path;
+    bool may_lack_notes;
     struct image_wrapper wrapper;
     int fd; /* of the ELF file; -1 when closed */
     uint64_t size;
@@ -76,6 +77,10 @@ struct image {
  * sentence logged.
  */
 int image_open(const char *path, struct image **image);
+
+/* The same, but a file without any Xen notes is taken as well: it offers no
+   ABI. */
+int image_open_unmarked(const char *path, struct image **image);
 
 /* NULL is fine. */
 void image_close(struct image *image);

@@ -11,6 +11,7 @@ enum exit_status {
     STATUS_OK = 0,
     STATUS_HOST_TROUBLE = 1, /* a sentence was said */
     STATUS_BAD_USAGE = 2,    /* a sentence and a hint to --help were said */
+    STATUS_FINDINGS = 3,     /* inspect --lint found something to mend */
 };
 
 int cli_run(int argc, char **argv);

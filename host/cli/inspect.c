@@ -8,19 +8,35 @@
 #include "host/build/pv_layout.h"
 #include "host/cli/cli.h"
 #include "host/cli/json.h"
+#include "host/cli/lint.h"
+#include "host/cli/print.h"
 #include "host/engine/engine.h"
 
 #define COMMAND "inspect"
 
 static const char help[] =
     "usage: paravane inspect [--json] IMAGE\n"
+    "       paravane inspect --lint [--abi ABI] [--except PATTERN]... "
+    "[--json]\n"
+    "                        IMAGE\n"
     "\n"
     "Prints what IMAGE says about itself: what it was unpacked from, its\n"
     "segments, its Xen notes, its entry points by ABI (PV, PVH), and which\n"
     "engines can run it here or why not.\n"
     "\n"
-    "  --json      as one JSON object\n"
-    "  -h, --help  this text\n";
+    "With --lint, what in its code a PV kernel cannot do, instruction by\n"
+    "instruction, with function and line where the file tells them, and what\n"
+    "to do instead. Exits with 3 if something is to be mended. IMAGE needs no\n"
+    "Xen notes for that.\n"
+    "\n"
+    "  --lint            look at the code\n"
+    "  --abi ABI         as pv, pvh, or auto (pv if the image offers it, or\n"
+    "                    neither)\n"
+    "  --except PATTERN  count but do not list what is in functions or source\n"
+    "                    files whose name matches, as in '*/pvh/*'; may be\n"
+    "                    given repeatedly\n"
+    "  --json            as one JSON object\n"
+    "  -h, --help        this text\n";
 
 /* One note, as a number or as text; absent ones are left out. */
 struct note {
@@ -68,13 +84,6 @@ static bool can_run(const struct engine_ops *engine, const struct image *image,
         return false;
     *why = '\0';
     return !engine->probe(why, size);
-}
-
-/* What a file says is shown, but must not steer the terminal. */
-static void print_text(const char *text)
-{
-    for (; *text; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
 }
 
 static void print_segments(const struct image *image)
@@ -289,17 +298,99 @@ static int inspect(const char *path, bool json)
     return STATUS_OK;
 }
 
-int cli_inspect(int argc, char **argv)
-{
-    bool json = false;
-    int status;
+enum { OPTION_JSON = 256, OPTION_LINT, OPTION_ABI, OPTION_EXCEPT };
 
-    if (!cli_report_options(argc, argv, help, &json, &status))
-        return status;
+static int set_abi(const char *value, struct lint_wish *wish)
+{
+    if (!strcmp(value, "pv"))
+        wish->abi = ABI_PV;
+    else if (!strcmp(value, "pvh"))
+        wish->abi = ABI_PVH;
+    else if (!strcmp(value, "auto"))
+        wish->abi = ABI_AUTO;
+    else
+        return cli_bad_usage(COMMAND, "there is no ABI '%s': pv, pvh, auto",
+                             value);
+    return STATUS_OK;
+}
+
+static int add_exception(const char *value, struct lint_wish *wish)
+{
+    if (wish->nr_exceptions == LINT_MAX_EXCEPTIONS)
+        return cli_bad_usage(COMMAND, "--except may be given %d times at most",
+                             LINT_MAX_EXCEPTIONS);
+    wish->exceptions[wish->nr_exceptions++] = value;
+    return STATUS_OK;
+}
+
+struct wishes {
+    bool json, lint, help;
+    const char *lint_only; /* an option given that --lint alone has */
+    struct lint_wish wish;
+};
+
+static int set_option(int option, char **argv, struct wishes *w)
+{
+    switch (option) {
+    case OPTION_JSON:
+        w->json = true;
+        return STATUS_OK;
+    case OPTION_LINT:
+        w->lint = true;
+        return STATUS_OK;
+    case OPTION_ABI:
+        w->lint_only = "--abi";
+        return set_abi(optarg, &w->wish);
+    case OPTION_EXCEPT:
+        w->lint_only = "--except";
+        return add_exception(optarg, &w->wish);
+    case 'h':
+        w->help = true;
+        return STATUS_OK;
+    default:
+        return cli_bad_option(COMMAND, option, argv);
+    }
+}
+
+static int check_arguments(int argc, char **argv, const struct wishes *w)
+{
+    if (w->lint_only && !w->lint)
+        return cli_bad_usage(COMMAND, "option '%s' goes with --lint",
+                             w->lint_only);
     if (optind == argc)
         return cli_bad_usage(COMMAND, "an image to inspect is missing");
     if (argc - optind > 1)
         return cli_bad_usage(COMMAND, "'%s' is one argument too many",
                              argv[optind + 1]);
-    return inspect(argv[optind], json);
+    return STATUS_OK;
+}
+
+int cli_inspect(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"lint", no_argument, NULL, OPTION_LINT},
+        {"abi", required_argument, NULL, OPTION_ABI},
+        {"except", required_argument, NULL, OPTION_EXCEPT},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct wishes w = {.wish.abi = ABI_AUTO};
+    int option, status = STATUS_OK;
+
+    opterr = 0;
+    while (status == STATUS_OK && !w.help &&
+           (option = getopt_long(argc, argv, ":h", options, NULL)) != -1)
+        status = set_option(option, argv, &w);
+    if (status == STATUS_OK && w.help) {
+        fputs(help, stdout);
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = check_arguments(argc, argv, &w);
+    if (status != STATUS_OK)
+        return status;
+    w.wish.json = w.json;
+    return w.lint ? lint_report(argv[optind], &w.wish)
+                  : inspect(argv[optind], w.json);
 }

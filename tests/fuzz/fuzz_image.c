@@ -15,6 +15,7 @@
 #include "host/build/image.h"
 #include "host/build/pv.h"
 #include "host/domain.h"
+#include "host/lint/lint.h"
 #include "host/pagetable.h"
 #include "tests/unit/build/test_elf.h"
 
@@ -73,6 +74,17 @@ static void check(const struct image *image)
         PROMISE(strlen(name) < 128);
 }
 
+/* Its code is looked at, or it is refused; what is found has a place. */
+static void lint(struct image *image)
+{
+    struct lint lint = {0};
+
+    if (!image->is_32bit && lint_image(image, &lint) == 0)
+        for (size_t i = 0; i < lint.nr_findings; i++)
+            PROMISE(lint.findings[i].what && lint.findings[i].length);
+    lint_destroy(&lint);
+}
+
 static void build(struct image *image)
 {
     const struct memory_config mem = {
@@ -106,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (image_open(path, &image) == 0) {
         check(image);
+        lint(image);
         build(image);
         image_close(image);
     }
