@@ -12,6 +12,8 @@
 
 #include <pvguest/ring_page.h>
 
+struct guest_vcpu;
+
 struct guest_abi {
     bool is_pvh;
 
@@ -24,6 +26,13 @@ struct guest_abi {
 
     /* False if the hypervisor refuses. */
     bool (*set_fs_base)(uint64_t base);
+    bool (*set_gs_base)(uint64_t base);
+
+    /*
+     * Tell the hypervisor how (vcpu), never initialised before, is to begin:
+     * on its stack, with GS at the record, in guest_vcpu_run. 0 or -errno.
+     */
+    int (*init_vcpu)(struct guest_vcpu *vcpu);
 
     /*
      * Say it where nothing of ours is needed. False if nobody promises to

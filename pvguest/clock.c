@@ -5,6 +5,7 @@
 #include <pvguest/guest.h>
 
 #include "internal.h"
+#include "this_vcpu.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -22,12 +23,31 @@ static inline void compiler_barrier(void)
     __asm__ volatile("" ::: "memory"); /* x86 keeps loads in order */
 }
 
+static uint64_t last;
+
+/* A new scale may place now a little before the old one's now. */
+static uint64_t latest(uint64_t ns)
+{
+    return ns < last ? last : (last = ns);
+}
+
+/* And another vCPU's scale may be ahead of ours. */
+static uint64_t latest_of_all(uint64_t ns)
+{
+    uint64_t before = __atomic_load_n(&last, __ATOMIC_RELAXED);
+
+    do {
+        if (ns <= before)
+            return before;
+    } while (!__atomic_compare_exchange_n(&last, &before, ns, true,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return ns;
+}
+
 /* The hypervisor moves (version) to odd and on while it writes. */
 uint64_t clock_system_ns(void)
 {
-    const volatile struct vcpu_time_info *time =
-        &guest_shared_info->vcpu_info[0].time;
-    static uint64_t last;
+    const volatile struct vcpu_time_info *time = &this_vcpu()->info->time;
     uint64_t delta, ns;
     uint32_t version;
 
@@ -43,10 +63,7 @@ uint64_t clock_system_ns(void)
         compiler_barrier();
     } while ((version & 1) || version != time->version);
 
-    /* A new scale may place now a little before the old one's now. */
-    if (ns < last)
-        return last;
-    return last = ns;
+    return guest_smp ? latest_of_all(ns) : latest(ns);
 }
 
 uint64_t clock_wall_ns(void)

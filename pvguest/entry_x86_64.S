@@ -2,6 +2,9 @@
  * The ways in and out that C cannot write and both ABIs share: the middle of a
  * trap, the block that ends in an upcall, and the switch from thread to thread.
  */
+#define __ASSEMBLY__
+#include "this_vcpu.h"
+
 #define FRAME_RIP    (17 * 8) /* in struct trap_frame */
 #define FXSAVE_SIZE  512
 #define XSAVE_HEADER 512
@@ -102,13 +105,21 @@ guest_block:
     push %r13
     push %r14
     push %r15
-    mov %rsp, block_sp(%rip)
+    cmpb $0, guest_smp(%rip)
+    jne 1f
+    mov %rsp, guest_boot_vcpu + VCPU_BLOCK_SP(%rip)
+    jmp *guest_sleep(%rip)
+1:  mov %rsp, %gs:VCPU_BLOCK_SP
     jmp *guest_sleep(%rip)
 
     .global guest_woken
 guest_woken:
-    mov block_sp(%rip), %rsp
-    pop %r15
+    cmpb $0, guest_smp(%rip)
+    jne 1f
+    mov guest_boot_vcpu + VCPU_BLOCK_SP(%rip), %rsp
+    jmp 2f
+1:  mov %gs:VCPU_BLOCK_SP, %rsp
+2:  pop %r15
     pop %r14
     pop %r13
     pop %r12
@@ -158,10 +169,18 @@ guest_thread_entry:
     ud2
     .size guest_thread_entry, . - guest_thread_entry
 
+/* _Noreturn void guest_vcpu_rerun(struct guest_vcpu *vcpu, void *stack_top) */
+    .global guest_vcpu_rerun
+    .type guest_vcpu_rerun, @function
+guest_vcpu_rerun:
+    mov %rsi, %rsp
+    xor %ebp, %ebp
+    call guest_vcpu_run
+    ud2
+    .size guest_vcpu_rerun, . - guest_vcpu_rerun
+
     .bss
     .balign 8
-block_sp:
-    .skip 8
     .global guest_trap_return, guest_sleep
 guest_trap_return:
     .skip 8

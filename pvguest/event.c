@@ -9,6 +9,7 @@
 
 #include "abi.h"
 #include "internal.h"
+#include "this_vcpu.h"
 #include <hypercall/calls.h>
 
 #define NR_PORTS  4096
@@ -19,13 +20,12 @@
 struct handler {
     event_fn fn;
     void *context;
+    unsigned vcpu; /* who is to call it */
 };
 
 /* Handlers of the first ports, then a page at a time. */
 static struct handler first[NR_FIRST];
 static struct handler *more[NR_PORTS / PER_PAGE];
-
-bool event_preempt;
 
 static struct handler *handler_of(evtchn_port_t port)
 {
@@ -36,7 +36,7 @@ static struct handler *handler_of(evtchn_port_t port)
     return &more[port / PER_PAGE][port % PER_PAGE];
 }
 
-int event_handle(evtchn_port_t port, event_fn fn, void *context)
+static int handle(evtchn_port_t port, unsigned vcpu, event_fn fn, void *context)
 {
     struct handler *handler;
 
@@ -49,15 +49,21 @@ int event_handle(evtchn_port_t port, event_fn fn, void *context)
     }
     handler = handler_of(port);
     handler->context = context;
+    handler->vcpu = vcpu;
     handler->fn = fn;
     event_unmask(port);
     return 0;
 }
 
-/* A port the hypervisor just gave us: handle it or give it back. */
-static int adopt(evtchn_port_t port, event_fn fn, void *context)
+int event_handle(evtchn_port_t port, event_fn fn, void *context)
 {
-    int rc = event_handle(port, fn, context);
+    return handle(port, 0, fn, context);
+}
+
+/* A port of (vcpu) that is new: handle it or give it back. */
+static int adopt(evtchn_port_t port, unsigned vcpu, event_fn fn, void *context)
+{
+    int rc = handle(port, vcpu, fn, context);
 
     if (rc)
         hypercall_evtchn_close(port);
@@ -69,7 +75,7 @@ int event_alloc_unbound(domid_t remote, event_fn fn, void *context,
 {
     long rc = hypercall_evtchn_alloc_unbound(remote, port);
 
-    return rc ? (int)rc : adopt(*port, fn, context);
+    return rc ? (int)rc : adopt(*port, 0, fn, context);
 }
 
 int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
@@ -77,15 +83,42 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
 {
     long rc = hypercall_evtchn_bind_interdomain(remote, remote_port, port);
 
-    return rc ? (int)rc : adopt(*port, fn, context);
+    return rc ? (int)rc : adopt(*port, 0, fn, context);
 }
 
 int event_bind_virq(unsigned virq, event_fn fn, void *context,
                     evtchn_port_t *port)
 {
-    long rc = hypercall_evtchn_bind_virq(virq, 0, port);
+    return event_bind_virq_on(virq, 0, fn, context, port);
+}
 
-    return rc ? (int)rc : adopt(*port, fn, context);
+int event_bind_virq_on(unsigned virq, unsigned vcpu, event_fn fn, void *context,
+                       evtchn_port_t *port)
+{
+    long rc = hypercall_evtchn_bind_virq(virq, vcpu, port);
+
+    return rc ? (int)rc : adopt(*port, vcpu, fn, context);
+}
+
+int event_bind_ipi(unsigned vcpu, event_fn fn, void *context,
+                   evtchn_port_t *port)
+{
+    long rc = hypercall_evtchn_bind_ipi(vcpu, port);
+
+    return rc ? (int)rc : adopt(*port, vcpu, fn, context);
+}
+
+int event_move(evtchn_port_t port, unsigned vcpu)
+{
+    struct handler *handler = handler_of(port);
+    int rc = (int)hypercall_evtchn_bind_vcpu(port, vcpu);
+
+    if (rc || !handler)
+        return rc;
+    handler->vcpu = vcpu;
+    event_mask(port); /* what was told to the other one, tell again */
+    event_unmask(port);
+    return 0;
 }
 
 static void set_bit(xen_ulong_t *word, unsigned bit)
@@ -108,7 +141,7 @@ void event_mask(evtchn_port_t port)
 /* Anything pending and not masked: have the hypervisor deliver it. */
 static void force_upcall(void)
 {
-    if (guest_shared_info->vcpu_info[0].evtchn_upcall_pending)
+    if (this_vcpu()->info->evtchn_upcall_pending)
         hypercall_version();
 }
 
@@ -118,11 +151,15 @@ static void force_upcall(void)
  */
 void event_unmask(evtchn_port_t port)
 {
-    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
+    struct vcpu_info *vcpu = this_vcpu()->info;
     unsigned word = port / WORD_BITS, bit = port % WORD_BITS;
 
     if (port >= NR_PORTS)
         return;
+    if (guest_smp) {
+        hypercall_evtchn_unmask(port); /* it may be another vCPU's */
+        return;
+    }
     clear_bit(&guest_shared_info->evtchn_mask[word], bit);
     if (!(__atomic_load_n(&guest_shared_info->evtchn_pending[word],
                           __ATOMIC_SEQ_CST) &
@@ -130,7 +167,7 @@ void event_unmask(evtchn_port_t port)
         return;
     set_bit(&vcpu->evtchn_pending_sel, word);
     __atomic_store_n(&vcpu->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
-    if (event_preempt && !vcpu->evtchn_upcall_mask)
+    if (guest_boot_vcpu.preempt && !vcpu->evtchn_upcall_mask)
         force_upcall();
 }
 
@@ -149,13 +186,24 @@ int event_close(evtchn_port_t port)
     return (int)hypercall_evtchn_close(port);
 }
 
-/* Take (port)'s event, before its handler looks for what it announced. */
-static bool deliver(evtchn_port_t port)
+void event_forget(evtchn_port_t port)
+{
+    clear_bit(&guest_shared_info->evtchn_pending[port / WORD_BITS],
+              port % WORD_BITS);
+}
+
+/*
+ * Take (port)'s event, before its handler looks for what it announced. In the
+ * word that told (self) of it may be others' ports, who are told as well.
+ */
+static bool deliver(const struct guest_vcpu *self, evtchn_port_t port)
 {
     struct handler *handler = handler_of(port);
 
-    clear_bit(&guest_shared_info->evtchn_pending[port / WORD_BITS],
-              port % WORD_BITS);
+    if (handler && handler->vcpu != self->id)
+        return false;
+
+    event_forget(port);
     if (!handler || !handler->fn)
         return false;
     handler->fn(port, handler->context);
@@ -164,7 +212,8 @@ static bool deliver(evtchn_port_t port)
 
 bool event_dispatch(void)
 {
-    struct vcpu_info *vcpu = &guest_shared_info->vcpu_info[0];
+    struct guest_vcpu *self = this_vcpu();
+    struct vcpu_info *vcpu = self->info;
     uint64_t words, bits;
     bool handled = false;
 
@@ -173,7 +222,7 @@ bool event_dispatch(void)
     __atomic_exchange_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
     words = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
 
-    thread_in_handler++;
+    self->in_handler++;
     for (; words; words &= words - 1) {
         unsigned word = (unsigned)__builtin_ctzll(words);
 
@@ -181,10 +230,10 @@ bool event_dispatch(void)
                                __ATOMIC_SEQ_CST) &
                ~guest_shared_info->evtchn_mask[word];
         for (; bits; bits &= bits - 1)
-            handled |=
-                deliver(word * WORD_BITS + (unsigned)__builtin_ctzll(bits));
+            handled |= deliver(self, word * WORD_BITS +
+                                         (unsigned)__builtin_ctzll(bits));
     }
-    thread_in_handler--;
+    self->in_handler--;
     return handled;
 }
 
@@ -192,10 +241,10 @@ void event_upcalls(bool on)
 {
     if (!on) {
         guest_abi->close_upcalls();
-        event_preempt = false;
+        this_vcpu()->preempt = false;
         return;
     }
-    event_preempt = true;
+    this_vcpu()->preempt = true;
     timer_program();
     guest_abi->open_upcalls();
     force_upcall();

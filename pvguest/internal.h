@@ -13,6 +13,8 @@
 
 #include <xen/xen.h>
 
+#include <xen/event_channel.h>
+
 /* guest.ld */
 extern char guest_virt_base[], guest_stack_top[], guest_end[];
 extern int (*const guest_drivers_start[])(void);
@@ -68,7 +70,6 @@ void balloon_init(void *book);
 uintptr_t map_window(size_t nr);
 
 /* thread.c */
-extern unsigned thread_in_handler; /* depth of event handlers running */
 void thread_init(void);
 
 /*
@@ -80,7 +81,7 @@ uint64_t timer_to_program(void);
 void timer_program(void);
 bool timer_dispatch(void);
 
-/* event.c: upcalls between any two instructions; read where they come in. */
-extern bool event_preempt;
+/* event.c: (port) is no longer pending, and its handler not called. */
+void event_forget(evtchn_port_t port);
 
 #endif

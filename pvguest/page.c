@@ -7,11 +7,13 @@
  */
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/spinlock.h>
 
 #include <string.h>
 
 #include "abi.h"
 #include "internal.h"
+#include "this_vcpu.h"
 
 #define L1_SPAN 0x200000ul
 #define L2_SPAN 0x40000000ul
@@ -35,6 +37,24 @@ static struct {
 static unsigned nr_apart;
 
 uint64_t *page_p2m;
+
+/*
+ * Nothing else of the library is called with it held, so that whoever holds
+ * any other lock may ask for memory.
+ */
+static struct spinlock lock;
+
+static void pages_lock(void)
+{
+    if (guest_smp)
+        spin_lock(&lock);
+}
+
+static void pages_unlock(void)
+{
+    if (guest_smp)
+        spin_unlock(&lock);
+}
 
 /*
  * Mapped pages set aside for the tables that will map the rest: in a row at
@@ -184,8 +204,12 @@ void *page_alloc(size_t nr)
 
     if (nr == 0)
         return NULL;
+    pages_lock();
     pages = alloc_run(nr);
-    return pages ? pages : alloc_fresh(nr);
+    if (!pages)
+        pages = alloc_fresh(nr);
+    pages_unlock();
+    return pages;
 }
 
 void *page_alloc_zeroed(size_t nr)
@@ -208,6 +232,7 @@ void page_free(void *pages, size_t nr)
 
     if (nr == 0)
         return;
+    pages_lock();
     nr_free += nr;
     while (*at && *at < run) {
         before = *at;
@@ -225,6 +250,7 @@ void page_free(void *pages, size_t nr)
         before->nr += run->nr;
         before->next = run->next;
     }
+    pages_unlock();
 }
 
 size_t page_nr_free(void)

@@ -9,6 +9,7 @@
 
 #include "abi.h"
 #include "internal.h"
+#include "this_vcpu.h"
 
 #define STACK_PAGES 16
 #define CANARY      0x73746b2067756172ull
@@ -25,8 +26,6 @@ struct thread {
     uint64_t *stack; /* the lowest word is the canary; NULL: not ours */
     size_t stack_pages;
 };
-
-unsigned thread_in_handler;
 
 static struct thread main_thread;
 static struct thread *current;
@@ -89,7 +88,7 @@ struct thread *thread_self(void)
 
 bool thread_may_wait(void)
 {
-    return current && !thread_in_handler;
+    return current && !this_vcpu()->in_handler;
 }
 
 static void load_tls(uint64_t tls)
@@ -151,7 +150,7 @@ static void schedule(void)
 {
     struct thread *next;
 
-    if (thread_in_handler)
+    if (this_vcpu()->in_handler)
         guest_panic("an event handler tried to wait");
     event_dispatch();
     timer_dispatch();

@@ -10,66 +10,70 @@
 #include <pvguest/guest.h>
 
 #include "internal.h"
+#include "this_vcpu.h"
 #include <hypercall/calls.h>
-
-static struct timer *armed; /* the next to fire first */
-static uint64_t programmed; /* what the hypervisor was told; 0: nothing */
-static uint64_t wanted;     /* what it is to be told; 0: nothing */
 
 uint64_t timer_to_program(void)
 {
-    const uint64_t deadline_ns = wanted;
+    struct guest_vcpu *vcpu = this_vcpu();
+    const uint64_t deadline_ns = vcpu->timer_wanted;
 
-    wanted = 0;
+    vcpu->timer_wanted = 0;
     if (deadline_ns)
-        programmed = deadline_ns;
+        vcpu->timer_programmed = deadline_ns;
     return deadline_ns;
 }
 
 void timer_program(void)
 {
-    if (wanted)
+    if (this_vcpu()->timer_wanted)
         hypercall_set_timer_op(timer_to_program());
 }
 
-static void program(void)
+static void program(struct guest_vcpu *vcpu)
 {
-    if (!armed || (programmed && programmed <= armed->deadline_ns))
+    const struct timer *first = vcpu->first_timer;
+
+    if (!first || (vcpu->timer_programmed &&
+                   vcpu->timer_programmed <= first->deadline_ns))
         return; /* an early event does no harm and is dearer to avoid */
-    wanted = armed->deadline_ns ? armed->deadline_ns : 1;
-    if (event_preempt)
+    vcpu->timer_wanted = first->deadline_ns ? first->deadline_ns : 1;
+    if (vcpu->preempt)
         timer_program();
 }
 
-static void run_expired(void)
+static void run_expired(struct guest_vcpu *vcpu)
 {
-    while (armed && armed->deadline_ns <= clock_system_ns()) {
-        struct timer *timer = armed;
+    struct timer *timer;
 
-        armed = timer->next;
+    while ((timer = vcpu->first_timer) &&
+           timer->deadline_ns <= clock_system_ns()) {
+        vcpu->first_timer = timer->next;
         timer->armed = 0;
         timer->fn(timer->context);
     }
-    wanted = 0;
-    program();
+    vcpu->timer_wanted = 0;
+    program(vcpu);
 }
 
 static void expire(evtchn_port_t port, void *context)
 {
-    (void)port;
-    (void)context;
+    struct guest_vcpu *vcpu = context;
 
-    programmed = 0;
-    run_expired();
+    (void)port;
+    vcpu->timer_programmed = 0;
+    run_expired(vcpu);
 }
 
 bool timer_dispatch(void)
 {
-    if (!wanted || wanted > clock_system_ns())
+    struct guest_vcpu *vcpu = this_vcpu();
+
+    if (!vcpu->timer_wanted || vcpu->timer_wanted > clock_system_ns())
         return false;
-    thread_in_handler++;
-    run_expired();
-    thread_in_handler--;
+    vcpu->in_handler++;
+    run_expired(vcpu);
+    vcpu->in_handler--;
     return true;
 }
 
@@ -77,17 +81,16 @@ bool timer_dispatch(void)
  * The vCPU begins with a periodic tick on the same event, which nobody wants
  * once the event is bound, and nobody notices before.
  */
-static void first_use(void)
+static void first_use(struct guest_vcpu *vcpu)
 {
-    static bool used;
     evtchn_port_t port;
     int rc;
 
-    if (used)
+    if (vcpu->timer_used)
         return;
-    used = true;
-    hypercall_stop_periodic_timer(0);
-    rc = event_bind_virq(VIRQ_TIMER, expire, NULL, &port);
+    vcpu->timer_used = true;
+    hypercall_stop_periodic_timer(vcpu->id);
+    rc = event_bind_virq_on(VIRQ_TIMER, vcpu->id, expire, vcpu, &port);
     if (rc)
         guest_panic("cannot bind the timer: error %d", rc);
 }
@@ -95,27 +98,30 @@ static void first_use(void)
 void timer_arm(struct timer *timer, uint64_t deadline_ns,
                void (*fn)(void *context), void *context)
 {
-    struct timer **at = &armed;
+    struct guest_vcpu *vcpu = this_vcpu();
+    struct timer **at = &vcpu->first_timer;
 
-    first_use();
+    first_use(vcpu);
     timer_cancel(timer);
     timer->deadline_ns = deadline_ns;
     timer->fn = fn;
     timer->context = context;
     timer->armed = 1;
+    timer->vcpu = vcpu;
     while (*at && (*at)->deadline_ns <= deadline_ns)
         at = &(*at)->next;
     timer->next = *at;
     *at = timer;
-    program();
+    program(vcpu);
 }
 
 void timer_cancel(struct timer *timer)
 {
-    struct timer **at = &armed;
+    struct timer **at;
 
     if (!timer->armed)
         return;
+    at = &timer->vcpu->first_timer;
     timer->armed = 0;
     while (*at && *at != timer)
         at = &(*at)->next;

@@ -4,8 +4,10 @@
 #define __ASSEMBLY__
 #include <hypercall/calls.h>
 
+#include "../this_vcpu.h"
+
 #define SCHEDOP_block 1
-#define UPCALL_MASK   1 /* offset of evtchn_upcall_mask in shared_info */
+#define UPCALL_MASK   1 /* offset of evtchn_upcall_mask in vcpu_info */
 #define VECTOR_UPCALL 256
 
 /*
@@ -65,20 +67,46 @@ pv_sleep:
     xor %esi, %esi
     call HYPERCALL_STUB(__HYPERVISOR_sched_op)
     jmp 2f
-1:  mov %rdi, sleep_deadline(%rip)
-    lea sleep_calls(%rip), %rdi
+1:  xor %eax, %eax /* two multicall_entry: the timer, then sleep */
+    push %rax
+    push %rax
+    push %rax
+    push %rax
+    push %rax
+    push $SCHEDOP_block
+    push %rax
+    push $__HYPERVISOR_sched_op
+    push %rax
+    push %rax
+    push %rax
+    push %rax
+    push %rax
+    push %rdi
+    push %rax
+    push $__HYPERVISOR_set_timer_op
+    mov %rsp, %rdi
     mov $2, %esi
     call HYPERCALL_STUB(__HYPERVISOR_multicall)
-2:  movb $1, guest_shared_page + UPCALL_MASK(%rip)
+2:  cmpb $0, guest_smp(%rip)
+    jne 1f
+    movb $1, guest_shared_page + UPCALL_MASK(%rip)
+    jmp guest_woken
+1:  mov %gs:VCPU_INFO, %rax
+    movb $1, UPCALL_MASK(%rax)
     jmp guest_woken
     .size pv_sleep, . - pv_sleep
 
     .global pv_upcall
     .type pv_upcall, @function
 pv_upcall:
-    cmpb $0, event_preempt(%rip)
+    cmpb $0, guest_smp(%rip)
+    jne 1f
+    cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
     je guest_woken
-    pop %rcx
+    jmp 2f
+1:  cmpb $0, %gs:VCPU_PREEMPT
+    je guest_woken
+2:  pop %rcx
     pop %r11
     push $0
     push $VECTOR_UPCALL
@@ -94,15 +122,5 @@ pv_upcall:
 pv_failsafe:
     ud2
     .size pv_failsafe, . - pv_failsafe
-
-/* Two multicall_entry: the timer, then sleep. */
-    .data
-    .balign 8
-sleep_calls:
-    .quad __HYPERVISOR_set_timer_op, 0
-sleep_deadline:
-    .quad 0, 0, 0, 0, 0, 0
-    .quad __HYPERVISOR_sched_op, 0
-    .quad SCHEDOP_block, 0, 0, 0, 0, 0
 
     .section .note.GNU-stack, "", @progbits

@@ -20,4 +20,8 @@ bool pv_show_pages(const size_t *pfns, size_t nr, bool present);
 bool pv_open_window(uintptr_t va);
 bool pv_map_frame(uintptr_t va, uint64_t mfn, bool writable);
 
+/* vcpu.c: (../abi.h) */
+int pv_init_vcpu(struct guest_vcpu *vcpu);
+bool pv_set_gs_base(uint64_t base);
+
 #endif

@@ -8,6 +8,7 @@
 #include <hypercall/calls.h>
 
 #include "../internal.h"
+#include "../this_vcpu.h"
 #include "pv.h"
 
 /* The builder maps this much past the stack, and on to a bound (xen/xen.h). */
@@ -26,19 +27,19 @@ _Noreturn void pv_start(start_info_t *si, uintptr_t boot_end);
 
 static void open_upcalls(void)
 {
-    __atomic_store_n(&guest_shared_page.vcpu_info[0].evtchn_upcall_mask, 0,
+    __atomic_store_n(&this_vcpu()->info->evtchn_upcall_mask, 0,
                      __ATOMIC_SEQ_CST);
 }
 
 static void close_upcalls(void)
 {
-    __atomic_store_n(&guest_shared_page.vcpu_info[0].evtchn_upcall_mask, 1,
+    __atomic_store_n(&this_vcpu()->info->evtchn_upcall_mask, 1,
                      __ATOMIC_SEQ_CST);
 }
 
 static uint64_t fault_address(void)
 {
-    return guest_shared_page.vcpu_info[0].arch.cr2;
+    return this_vcpu()->info->arch.cr2;
 }
 
 static bool set_fs_base(uint64_t base)
@@ -99,6 +100,8 @@ static const struct guest_abi pv_abi = {
     .close_upcalls = close_upcalls,
     .fault_address = fault_address,
     .set_fs_base = set_fs_base,
+    .set_gs_base = pv_set_gs_base,
+    .init_vcpu = pv_init_vcpu,
     .write_log = write_log,
     .map_ram = pv_map_ram,
     .show_pages = pv_show_pages,

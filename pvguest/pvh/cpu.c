@@ -5,10 +5,14 @@
 #include "pvh.h"
 
 #include <cpuid.h>
+#include <string.h>
+
+#include <pvguest/page.h>
 
 #include "../internal.h"
 
 #define SELECTOR_CODE 8
+#define SELECTOR_DATA 16
 #define SELECTOR_TSS  24
 #define TSS_ENTRY     (SELECTOR_TSS / 8)
 
@@ -20,6 +24,7 @@
 
 #define MSR_EFER    0xc0000080
 #define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
 #define EFER_NXE    0x800
 #define CPUID_NX    (1u << 20) /* leaf 0x80000001, EDX */
 #define CR4_OSXSAVE (1ul << 18)
@@ -52,13 +57,23 @@ struct table_pointer {
 } __attribute__((packed));
 
 static struct gate idt[NR_GATES] __attribute__((aligned(16)));
-static struct tss tss __attribute__((aligned(16)));
+static struct tss boot_tss __attribute__((aligned(16)));
 
 /*
  * A stack that overflowed cannot take the frame that would say so. All of the
  * extended state goes here as well: with AVX-512 2.7 KiB.
  */
-static char fault_stack[8192] __attribute__((aligned(64)));
+#define FAULT_STACK 8192
+static char boot_fault_stack[FAULT_STACK] __attribute__((aligned(64)));
+
+/* Another vCPU's: the TSS and what points at it cannot be shared. */
+struct pvh_cpu {
+    char fault_stack[FAULT_STACK] __attribute__((aligned(64)));
+    struct tss tss __attribute__((aligned(16)));
+    uint64_t gdt[sizeof pvh_gdt / sizeof *pvh_gdt];
+};
+
+#define CPU_PAGES ((sizeof(struct pvh_cpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 static bool nx;
 
@@ -93,22 +108,26 @@ static void load_idt(void)
 {
     const struct table_pointer pointer = {sizeof idt - 1, (uintptr_t)idt};
 
+    __asm__ volatile("lidt %0" ::"m"(pointer));
+}
+
+static void make_idt(void)
+{
     for (unsigned i = 0; i < TRAP_NR; i++)
         set_gate(i, (uintptr_t)pvh_traps + i * TRAP_STRIDE,
                  i == DOUBLE_FAULT ? 1 : 0);
     set_gate(PVH_UPCALL_VECTOR, (uintptr_t)pvh_upcall, 0);
-    __asm__ volatile("lidt %0" ::"m"(pointer));
 }
 
-static void load_tss(void)
+static void load_tss(uint64_t *gdt, struct tss *tss, char *fault_stack)
 {
-    const uint64_t base = (uintptr_t)&tss, limit = sizeof tss - 1;
+    const uint64_t base = (uintptr_t)tss, limit = sizeof *tss - 1;
 
-    tss.ist[0] = (uintptr_t)fault_stack + sizeof fault_stack;
-    tss.io_map = sizeof tss;
-    pvh_gdt[TSS_ENTRY] = limit | (base & 0xffffff) << 16 | TYPE_TSS << 40 |
-                         (base >> 24 & 0xff) << 56;
-    pvh_gdt[TSS_ENTRY + 1] = base >> 32;
+    tss->ist[0] = (uintptr_t)fault_stack + FAULT_STACK;
+    tss->io_map = sizeof *tss;
+    gdt[TSS_ENTRY] = limit | (base & 0xffffff) << 16 | TYPE_TSS << 40 |
+                     (base >> 24 & 0xff) << 56;
+    gdt[TSS_ENTRY + 1] = base >> 32;
     __asm__ volatile("ltr %w0" ::"r"(SELECTOR_TSS) : "memory");
 }
 
@@ -157,9 +176,55 @@ static void enable_nx(void)
 void pvh_cpu_init(void)
 {
     enable_fpu();
-    load_tss();
+    load_tss(pvh_gdt, &boot_tss, boot_fault_stack);
+    make_idt();
     load_idt();
     enable_nx();
+}
+
+struct pvh_cpu *pvh_cpu_make(void)
+{
+    struct pvh_cpu *cpu = page_alloc_zeroed(CPU_PAGES);
+
+    if (cpu)
+        memcpy(cpu->gdt, pvh_gdt, sizeof cpu->gdt);
+    return cpu;
+}
+
+void pvh_cpu_destroy(struct pvh_cpu *cpu)
+{
+    page_free(cpu, CPU_PAGES);
+}
+
+/* The segments are what the descriptors say already, but for their numbers. */
+static void load_gdt(const uint64_t *gdt, size_t size)
+{
+    const struct table_pointer pointer = {(uint16_t)(size - 1), (uintptr_t)gdt};
+
+    __asm__ volatile("lgdt %0\n\t"
+                     "mov %w1, %%ss\n\t"
+                     "mov %w1, %%ds\n\t"
+                     "mov %w1, %%es\n\t"
+                     "pushq %2\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "lretq\n"
+                     "1:" ::"m"(pointer),
+                     "r"(SELECTOR_DATA), "i"(SELECTOR_CODE)
+                     : "rax", "memory");
+}
+
+void pvh_cpu_init_other(struct pvh_cpu *cpu)
+{
+    load_gdt(cpu->gdt, sizeof cpu->gdt);
+    enable_fpu();
+    load_tss(cpu->gdt, &cpu->tss, cpu->fault_stack);
+    load_idt();
+}
+
+uint64_t pvh_efer(void)
+{
+    return read_msr(MSR_EFER);
 }
 
 bool pvh_cpu_has_nx(void)
@@ -177,6 +242,12 @@ void pvh_cpu_flush_tables(void)
 bool pvh_set_fs_base(uint64_t base)
 {
     write_msr(MSR_FS_BASE, base);
+    return true;
+}
+
+bool pvh_set_gs_base(uint64_t base)
+{
+    write_msr(MSR_GS_BASE, base);
     return true;
 }
 

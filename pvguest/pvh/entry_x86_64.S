@@ -4,6 +4,8 @@
 #define __ASSEMBLY__
 #include <hypercall/calls.h>
 
+#include "../this_vcpu.h"
+
 #define VECTOR_UPCALL 256
 
 /*
@@ -49,9 +51,14 @@ pvh_sleep:
     .global pvh_upcall
     .type pvh_upcall, @function
 pvh_upcall:
-    cmpb $0, event_preempt(%rip)
+    cmpb $0, guest_smp(%rip)
+    jne 1f
+    cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
     je guest_woken
-    push $0
+    jmp 2f
+1:  cmpb $0, %gs:VCPU_PREEMPT
+    je guest_woken
+2:  push $0
     push $VECTOR_UPCALL
     jmp guest_trap_common
     .size pvh_upcall, . - pvh_upcall

@@ -41,7 +41,20 @@ void pvh_cpu_init(void);
 bool pvh_cpu_has_nx(void);
 void pvh_cpu_flush_tables(void);
 bool pvh_set_fs_base(uint64_t base);
+bool pvh_set_gs_base(uint64_t base);
 uint64_t pvh_fault_address(void);
+
+/*
+ * The same for another vCPU: the descriptors it is to have (NULL: no memory),
+ * and what it does with them first. EFER as it must begin with.
+ */
+struct pvh_cpu *pvh_cpu_make(void);
+void pvh_cpu_destroy(struct pvh_cpu *cpu);
+void pvh_cpu_init_other(struct pvh_cpu *cpu);
+uint64_t pvh_efer(void);
+
+/* vcpu.c */
+int pvh_init_vcpu(struct guest_vcpu *vcpu);
 
 /*
  * hypervisor.c: find Xen and get its hypercalls, or halt with a word on port

@@ -12,14 +12,14 @@ class Disk:
 class Case:
     """A run of (image), the example or test image of that name. (more) is what
     is special about it; (keys) is typed at its console; (initrd) is the file
-    beside the kernel. check(result, after) is given the run's status and
+    beside the kernel, (vcpus) how many CPUs there are. check(result, after) is given the run's status and
     console, and the disks' contents by vdev."""
 
     def __init__(self, image, more, check, *disks, args=(), keys="",
-                 initrd=b"", abis=("pv", "pvh")):
+                 initrd=b"", abis=("pv", "pvh"), vcpus=1):
         self.image, self.more, self.disks = image, more, disks
         self.args, self.keys, self.initrd = args, keys, initrd
-        self.abis = abis
+        self.abis, self.vcpus = abis, vcpus
         self._check = check
 
     def check(self, result, after):

@@ -7,11 +7,13 @@ import guest
 import initrd_cases
 import life_cases
 import net_cases
+import smp_cases
 import tap
 
 # Its last line is its verdict.
 PROMISES = ["callbacks", "emulated", "events", "freestanding", "grants", "interrupted",
-            "libc", "mapped", "pages", "threads", "timers", "traps", "vectors"]
+            "libc", "mapped", "pages", "threads", "timers", "traps",
+            "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["segments", "upper"]
@@ -25,7 +27,7 @@ CRASHES = ["crash"]
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
 CASES = (disk_cases.CASES + initrd_cases.CASES + life_cases.CASES +
-         net_cases.CASES)
+         net_cases.CASES + smp_cases.CASES)
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 # Cells that no test can fill.

@@ -54,6 +54,13 @@ def need_ring0():
                        "SVM lab is for this")
 
 
+@functools.cache
+def need_vcpus():
+    """Skip the test where a guest cannot have more than one vCPU."""
+    if "cannot have" in run("--vcpus", "2", guest=example("hello")).report:
+        raise tap.Skip("this host gives a guest one vCPU")
+
+
 class Result:
     """What a run left behind: status, console (stdout), report (stderr)."""
 

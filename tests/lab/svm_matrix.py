@@ -113,6 +113,9 @@ def image(name, abi):
 def run_of(number, case, abi):
     def test():
         options = ["--initrd", f"{number}.initrd"] if case.initrd else []
+        if case.vcpus > 1:
+            guest.need_vcpus()
+            options += ["--vcpus", str(case.vcpus)]
         after = {}
         for disk in case.disks:
             lab().shell(f"cp {number}.{disk.vdev} {disk.vdev}")

@@ -30,11 +30,12 @@ class Guest:
     """
 
     def __init__(self, image, abi, args=(), disks=(), keys="", memory=64,
-                 patience=PATIENCE, ask="", initrd=b"", vif=False, visit=""):
+                 patience=PATIENCE, ask="", initrd=b"", vif=False, visit="",
+                 vcpus=1):
         self.image, self.abi, self.args = image, abi, args
         self.disks, self.keys, self.memory = disks, keys, memory
         self.patience, self.ask, self.initrd = patience, ask, initrd
-        self.vif, self.visit = vif, visit
+        self.vif, self.visit, self.vcpus = vif, visit, vcpus
         self.status = None
         self.console = ""
         self.visited = ""
@@ -53,7 +54,8 @@ class Guest:
         vifs = '"script=vif"' if self.vif else ""
         ramdisk = f'ramdisk="{at}/initrd"\n' if self.initrd else ""
         return (f'name="guest{number}"\ntype="{self.abi}"\n'
-                f'memory={self.memory}\nkernel="{at}/image"\n{ramdisk}'
+                f'memory={self.memory}\nvcpus={self.vcpus}\n'
+                f'kernel="{at}/image"\n{ramdisk}'
                 f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n'
                 f'vif=[{vifs}]\n{KEEP}')
 

@@ -88,7 +88,8 @@ def cell(runs, case, abi):
     guest = xen_guests.Guest(
         expect.path(case.image), abi, case.args, case.disks, case.keys,
         ask=case.ready if visited else "ready" if case is ASKED else "",
-        initrd=case.initrd, vif=visited, visit=case.visit if visited else "")
+        initrd=case.initrd, vif=visited, visit=case.visit if visited else "",
+        vcpus=case.vcpus)
     runs.guests.append(guest)
 
     def test():

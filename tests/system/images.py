@@ -40,6 +40,9 @@ def is_as_the_case_says(case, options):
             with open(path, "wb") as file:
                 file.write(case.initrd)
             options += ["--initrd", path]
+        if case.vcpus > 1:
+            guest.need_vcpus()
+            options += ["--vcpus", str(case.vcpus)]
         result = guest.run(*options, guest=expect.path(case.image),
                            args=case.args, stdin=case.keys.encode())
         after = {}

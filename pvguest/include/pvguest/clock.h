@@ -17,7 +17,8 @@ uint64_t clock_system_ns(void);
 uint64_t clock_wall_ns(void);
 
 /*
- * One-shot timers, any number, multiplexed on the vCPU's one. The struct is the
+ * One-shot timers, any number, multiplexed on the one of the vCPU that arms
+ * them, which is where they fire. The struct is the
  * caller's, zeroed before its first use, and must stay until it fired or was
  * cancelled.
  */
@@ -25,8 +26,9 @@ struct timer {
     uint64_t deadline_ns;
     void (*fn)(void *context);
     void *context;
-    struct timer *next; /* private */
-    int armed;          /* private */
+    struct timer *next;      /* private */
+    int armed;               /* private */
+    struct guest_vcpu *vcpu; /* private: on whose list it is */
 };
 
 /*

@@ -41,6 +41,23 @@ int event_bind_virq(unsigned virq, event_fn fn, void *context,
                     evtchn_port_t *port);
 
 /*
+ * The same, on vCPU (vcpu): for a VIRQ_ that each vCPU has of its own, as
+ * VIRQ_TIMER; and a port that the guest sends to itself, which interrupts
+ * (vcpu). (pvguest/vcpu.h)
+ */
+int event_bind_virq_on(unsigned virq, unsigned vcpu, event_fn fn, void *context,
+                       evtchn_port_t *port);
+int event_bind_ipi(unsigned vcpu, event_fn fn, void *context,
+                   evtchn_port_t *port);
+
+/*
+ * From now on (port) interrupts vCPU (vcpu), on which its handler runs. Ports
+ * begin on vCPU 0. 0; -ENOENT for no such vCPU; -EINVAL for a port that cannot
+ * move, as those of event_bind_ipi. (EVTCHNOP_bind_vcpu)
+ */
+int event_move(evtchn_port_t port, unsigned vcpu);
+
+/*
  * For ports that exist already, as those named in start_info: unmasks (port).
  * 0, -EINVAL for a number no port can have, -ENOMEM.
  */

@@ -267,7 +267,7 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns,
     struct timer **at = &timers;
 
     timer_cancel(timer);
-    *timer = (struct timer){deadline_ns, fn, context, NULL, 1};
+    *timer = (struct timer){deadline_ns, fn, context, NULL, 1, NULL};
     while (*at && (*at)->deadline_ns <= deadline_ns)
         at = &(*at)->next;
     timer->next = *at;
