@@ -256,6 +256,11 @@ void clock_publish(const struct clock *clock, struct vcpu_time_info *info)
     __atomic_store_n(&info->version, version, __ATOMIC_RELAXED);
 }
 
+void clock_withdraw(struct vcpu_time_info *info)
+{
+    __atomic_store_n(&info->version, info->version | 1, __ATOMIC_SEQ_CST);
+}
+
 void clock_publish_wall(const struct clock *clock, struct shared_info *shared)
 {
     uint64_t at_zero = clock->source->wall_ns() - clock_now(clock);

@@ -58,6 +58,9 @@ bool clock_is_stale(const struct clock *clock, uint64_t now_ns);
 /* Write the line under the version protocol (odd while writing). */
 void clock_publish(const struct clock *clock, struct vcpu_time_info *info);
 
+/* The line cannot be read until it is published again. */
+void clock_withdraw(struct vcpu_time_info *info);
+
 /* Wall clock at system time 0, under wc_version. */
 void clock_publish_wall(const struct clock *clock, struct shared_info *shared);
 

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_MAX_DISKS    16
-#define CONFIG_MAX_NETS     8
-#define CONFIG_MAX_FORWARDS 16
-#define CONFIG_NAME_MAX     64
+#define CONFIG_MAX_DISKS     16
+#define CONFIG_MAX_NETS      8
+#define CONFIG_MAX_FORWARDS  16
+#define CONFIG_MAX_CPUS      1024
+#define CONFIG_MAX_CPU_LISTS 32
+#define CONFIG_NAME_MAX      64
 
 /* One --disk, in xl's syntax. */
 struct disk_config {
@@ -72,6 +74,11 @@ enum trace_what {
     TRACE_NET = 1 << 4,
 };
 
+/* Host CPUs, as sched_setaffinity(2) takes them. */
+struct cpu_list {
+    unsigned long bits[CONFIG_MAX_CPUS / 64];
+};
+
 struct domain_config {
     const char *image;  /* path */
     const char *initrd; /* path, or NULL */
@@ -82,6 +89,8 @@ struct domain_config {
     char cmdline[1024]; /* ARGS joined by blanks */
     uint64_t memory_bytes;
     unsigned nr_vcpus;
+    struct cpu_list cpu_lists[CONFIG_MAX_CPU_LISTS]; /* the last: and others */
+    unsigned nr_cpu_lists;                           /* 0: any CPU */
     struct disk_config disks[CONFIG_MAX_DISKS];
     unsigned nr_disks;
     struct net_config nets[CONFIG_MAX_NETS];

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -105,7 +106,7 @@ static void init_vcpus(struct domain *dom)
         dom->vcpus[i].domain = dom;
         dom->vcpus[i].id = i;
     }
-    dom->vcpus[0].up = true;
+    dom->vcpus[0].up = dom->vcpus[0].initialised = true;
 }
 
 /* What of a vCPU needs its shared_info, its clock and its tables. */
@@ -200,7 +201,10 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     static struct engine engine;
     int rc;
 
-    memset(dom, 0, sizeof *dom);
+    /* vCPUs that it will not have stay untouched: their pages cost time. */
+    memset(dom, 0,
+           offsetof(struct domain, vcpus) +
+               config->nr_vcpus * sizeof *dom->vcpus);
     dom->id = DOMAIN_ID;
     dom->config = config;
     dom->mem.fd = -1;
@@ -215,6 +219,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
         rc = engine_choose(dom);
     if (rc == 0)
         rc = watch_signals(dom);
+    if (rc == 0)
+        rc = turn_create(dom);
     if (rc == 0)
         rc = clock_create(&dom->clock);
     mem.translated = dom->abi == ABI_PVH;
@@ -249,10 +255,14 @@ int domain_run(struct domain *dom)
     int rc;
 
     clock_steer(&dom->clock); /* the build was long enough for a slope */
-    vcpu_publish_time(vcpu);
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        vcpu_publish_time(&dom->vcpus[i]);
     clock_publish_wall(&dom->clock, dom->shared);
     vcpu_set_runstate(vcpu, RUNSTATE_running);
     rc = dom->engine->ops->run(dom);
+    if (rc)
+        domain_end(dom, DOMAIN_HOST_TROUBLE);
+    turn_end_threads(dom);
     block_settle_all(dom);
     console_io_flush(dom);
     console_drain(dom->console);
@@ -270,6 +280,7 @@ void domain_destroy(struct domain *dom)
     console_destroy(dom);
     store_destroy(dom->store);
     ports_destroy(dom);
+    turn_destroy(dom);
     if (dom->signal_fd >= 0)
         close(dom->signal_fd);
     grants_destroy(dom);
@@ -287,7 +298,10 @@ void domain_end(struct domain *dom, enum domain_end end)
     if (dom->end == DOMAIN_RUNS)
         dom->end = end;
     if (dom->engine && dom->engine->ops)
-        dom->engine->ops->kick(&dom->vcpus[0]);
+        for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+            dom->engine->ops->kick(&dom->vcpus[i]);
+            turn_kick(&dom->turn, &dom->vcpus[i]);
+        }
 }
 
 int domain_exit_status(struct domain *dom)
@@ -312,69 +326,4 @@ int domain_exit_status(struct domain *dom)
         break;
     }
     return EXIT_HOST_TROUBLE;
-}
-
-static void publish_time(struct vcpu *vcpu)
-{
-    clock_publish(&vcpu->domain->clock, &vcpu->info->time);
-    vcpu_publish_time(vcpu);
-}
-
-/* What may be due, after waiting for it at most (wait_ns). */
-static void serve(struct vcpu *vcpu, uint64_t wait_ns)
-{
-    struct domain *dom = vcpu->domain;
-
-    wait_for(&dom->wait, wait_ns);
-    block_poll_all(dom);
-    store_run(dom->store);
-}
-
-void domain_work(struct vcpu *vcpu)
-{
-    struct domain *dom = vcpu->domain;
-
-    serve(vcpu, 0);
-    if (clock_is_stale(&dom->clock, clock_now(&dom->clock))) {
-        clock_steer(&dom->clock);
-        publish_time(vcpu);
-    }
-    vcpu_run_timers(vcpu, clock_now(&dom->clock));
-}
-
-/* Serve while the guest sleeps, which is the time to set its clock right. */
-static void serve_asleep(struct vcpu *vcpu, uint64_t wait_ns)
-{
-    struct domain *dom = vcpu->domain;
-    const uint64_t before = clock_now(&dom->clock);
-
-    serve(vcpu, wait_ns);
-    if (clock_is_stale(&dom->clock, clock_now(&dom->clock))) {
-        clock_set_right(&dom->clock, before);
-        publish_time(vcpu);
-    }
-    vcpu_run_timers(vcpu, clock_now(&dom->clock));
-}
-
-void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
-                  bool (*woken)(struct vcpu *vcpu))
-{
-    struct domain *dom = vcpu->domain;
-
-    store_run(dom->store);
-    while (dom->end == DOMAIN_RUNS && !vcpu_event_deliverable(vcpu) &&
-           !(woken && woken(vcpu))) {
-        const uint64_t now = clock_now(&dom->clock);
-        uint64_t wake = vcpu_next_deadline(vcpu);
-
-        if (until_ns < wake)
-            wake = until_ns;
-        vcpu_set_runstate(vcpu, RUNSTATE_blocked);
-        serve_asleep(vcpu, wake == UINT64_MAX ? UINT64_MAX
-                           : wake > now       ? wake - now
-                                              : 0);
-        if (now >= until_ns)
-            break;
-    }
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
 }

@@ -24,10 +24,10 @@
 #include "host/vcpu.h"
 #include "host/wait.h"
 
-#define DOMAIN_ID        1 /* what the guest is told it is */
-#define BACKEND_ID       0 /* who serves it */
-#define DOMAIN_MAX_VCPUS 1 /* until an engine runs more */
-#define DOMAIN_WATCHDOGS 2 /* as Xen has */
+#define DOMAIN_ID        1  /* what the guest is told it is */
+#define BACKEND_ID       0  /* who serves it */
+#define DOMAIN_MAX_VCPUS 32 /* as many as shared_info has room for */
+#define DOMAIN_WATCHDOGS 2  /* as Xen has */
 
 struct engine;
 struct image;
@@ -66,10 +66,10 @@ struct domain {
     struct grant_table grants;
     struct ports ports;
     struct clock clock;
-    struct vcpu vcpus[DOMAIN_MAX_VCPUS];
     unsigned nr_vcpus;
-    struct hvm hvm;                         /* of a PVH domain */
-    uint64_t vm_assist;                     /* VMASST_TYPE_* bits */
+    struct turn turn;   /* of its threads, if there are several */
+    struct hvm hvm;     /* of a PVH domain */
+    uint64_t vm_assist; /* VMASST_TYPE_* bits */
     uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */
     uint8_t cmos_index;                     /* written to port 0x70 */
     uint32_t pci_index;                     /* written to port 0xcf8 */
@@ -103,6 +103,8 @@ struct domain {
         long result;
     } last_calls[16];
     unsigned nr_last_calls;
+
+    struct vcpu vcpus[DOMAIN_MAX_VCPUS]; /* large: few are ever touched */
 };
 
 int domain_create(struct domain *dom, const struct domain_config *config);
@@ -125,7 +127,8 @@ void domain_crash(struct vcpu *vcpu, const char *format, ...)
 /* paravane's exit status for an ended domain. */
 int domain_exit_status(struct domain *dom);
 
-/* Serve what is due on this vCPU's thread: timers, stale clocks, ready fds. */
+/* sleep.c: serve what is due on this vCPU's thread: timers, stale clocks,
+ * ready descriptors. */
 void domain_work(struct vcpu *vcpu);
 
 /*

@@ -22,10 +22,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "host/log.h"
 
-#define MAX_INSTRUCTIONS 1024
+#define MAX_INSTRUCTIONS 2560
 
 struct filter {
     struct sock_filter code[MAX_INSTRUCTIONS];
@@ -34,21 +35,28 @@ struct filter {
     bool full;
 };
 
-void sandbox_allow_args(struct sandbox *sandbox, int nr, int arg, int64_t arg2)
+void sandbox_allow(struct sandbox *sandbox, int nr, int64_t arg, int64_t arg2,
+                   int64_t arg3)
 {
     const unsigned i = sandbox->nr_rules;
 
     if (i == SANDBOX_MAX_RULES) /* then that call fails, which is safe */
         return;
     sandbox->rules[i].nr = nr;
-    sandbox->rules[i].arg = arg;
-    sandbox->rules[i].arg2 = arg2;
+    sandbox->rules[i].args[0] = arg;
+    sandbox->rules[i].args[1] = arg2;
+    sandbox->rules[i].args[2] = arg3;
     sandbox->nr_rules++;
+}
+
+void sandbox_allow_args(struct sandbox *sandbox, int nr, int arg, int64_t arg2)
+{
+    sandbox_allow(sandbox, nr, arg, arg2, SANDBOX_ANY);
 }
 
 void sandbox_allow_arg(struct sandbox *sandbox, int nr, int arg)
 {
-    sandbox_allow_args(sandbox, nr, arg, -1);
+    sandbox_allow(sandbox, nr, arg, SANDBOX_ANY, SANDBOX_ANY);
 }
 
 static void emit(struct filter *f, uint16_t code, uint32_t k)
@@ -136,9 +144,9 @@ static void allow_registered(struct filter *f, const struct sandbox *sandbox)
 {
     for (unsigned i = sandbox->nr_rules; i-- > 0;) {
         begin_rule(f, sandbox->rules[i].nr);
-        arg_is(f, 0, (uint32_t)sandbox->rules[i].arg);
-        if (sandbox->rules[i].arg2 >= 0)
-            arg_is(f, 1, (uint32_t)sandbox->rules[i].arg2);
+        for (unsigned n = 0; n < SANDBOX_ARGS; n++)
+            if (sandbox->rules[i].args[n] != SANDBOX_ANY)
+                arg_is(f, n, (uint32_t)sandbox->rules[i].args[n]);
         end_rule(f, SECCOMP_RET_ALLOW);
     }
 }
@@ -190,11 +198,28 @@ static void allow_punching(struct filter *f, int memfd)
     end_rule(f, SECCOMP_RET_ALLOW);
 }
 
+/* Threads that are there already get it as well. */
+static int load_filter(const struct sock_fprog *program, bool threads)
+{
+    long rc;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return -errno;
+    if (!threads)
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) ? -errno : 0;
+    rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                 SECCOMP_FILTER_FLAG_TSYNC, program);
+    if (rc < 0)
+        return -errno;
+    return rc ? -ESRCH : 0; /* a thread that has a filter of its own */
+}
+
 int sandbox_enter(const struct sandbox *sandbox,
                   const struct sandbox_engine *engine, int memfd)
 {
     struct filter f;
     struct sock_fprog program = {.filter = f.code};
+    int rc;
 
     f.len = 0;
     f.full = false;
@@ -216,11 +241,9 @@ int sandbox_enter(const struct sandbox *sandbox,
                   sandbox->nr_rules);
         return -E2BIG;
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+    rc = load_filter(&program, sandbox->threads);
+    if (rc)
         log_error("cannot enter the sandbox: %s; see 'paravane doctor'",
-                  strerror(errno));
-        return -errno;
-    }
-    return 0;
+                  strerror(-rc));
+    return rc;
 }

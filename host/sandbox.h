@@ -10,17 +10,20 @@
 #ifndef HOST_SANDBOX_H
 #define HOST_SANDBOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define SANDBOX_MAX_RULES 96
+#define SANDBOX_MAX_RULES 256
+#define SANDBOX_ARGS      3
+#define SANDBOX_ANY       INT64_MIN
 
 struct sandbox {
     struct {
-        int nr;       /* SYS_* */
-        int arg;      /* the only first argument allowed */
-        int64_t arg2; /* the only second argument, or -1: any */
+        int nr;                     /* SYS_* */
+        int64_t args[SANDBOX_ARGS]; /* the only ones, 32 bits; SANDBOX_ANY */
     } rules[SANDBOX_MAX_RULES];
     unsigned nr_rules;
+    bool threads; /* there are several: the filter is for all */
 };
 
 /* What the engine adds. */
@@ -33,6 +36,10 @@ struct sandbox_engine {
 /* Allow system call (nr) with (arg) as its first argument: a descriptor. */
 void sandbox_allow_arg(struct sandbox *sandbox, int nr, int arg);
 void sandbox_allow_args(struct sandbox *sandbox, int nr, int arg, int64_t arg2);
+
+/* The same with up to three arguments checked, or none. */
+void sandbox_allow(struct sandbox *sandbox, int nr, int64_t arg, int64_t arg2,
+                   int64_t arg3);
 
 /* Close the door. 0, or -errno with a sentence logged. */
 int sandbox_enter(const struct sandbox *sandbox,

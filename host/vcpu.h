@@ -14,6 +14,7 @@
 #include "host/guest_access.h"
 #include "host/memory.h"
 #include "host/pvh/lapic.h"
+#include "host/turn.h"
 
 struct domain;
 
@@ -39,10 +40,20 @@ struct callback {
     bool mask_events;
 };
 
+/* The timer that interrupts its guest code (host/engine/tick.h). */
+struct tick {
+    int timer; /* the kernel's number for it */
+    bool exists;
+    volatile uint64_t at; /* system time it is set for; 0: not set */
+};
+
 struct vcpu {
     struct domain *domain;
     unsigned id;
     bool up;
+    bool initialised; /* it has registers to begin with */
+    struct turn_vcpu turn;
+    struct tick tick;
 
     struct regs regs; /* valid while stopped or inside a hypercall that asked
                          for them (engine_sync_regs) */

@@ -1,9 +1,9 @@
 /*
- * host/wait.h: what the domain's one thread waits for: descriptors, with a
- * function each, and a deadline.
+ * host/wait.h: what a domain waits for: descriptors, with a function each, and
+ * a deadline.
  *
- * There is no other thread. Descriptors are looked at when the guest blocks,
- * and by a tick while it runs.
+ * No thread does only that. Descriptors are looked at when the guest blocks,
+ * and by a tick while it runs; by one of its vCPUs, if there are several.
  */
 #ifndef HOST_WAIT_H
 #define HOST_WAIT_H
@@ -21,7 +21,8 @@ struct wait_source {
     short events; /* POLLIN, POLLOUT; 0: not now */
     wait_fn ready;
     void *context;
-    bool looked_at; /* private: part of the poll under way */
+    bool looked_at;      /* private: part of the poll under way */
+    short looked_at_for; /* private: the events of that */
 };
 
 /* All zero is an empty set. */
@@ -43,5 +44,24 @@ void wait_remove(struct wait_set *set, struct wait_source *source);
  * or signal, or -errno.
  */
 int wait_for(struct wait_set *set, uint64_t timeout_ns);
+
+/*
+ * The same in three steps, for who lets others change the set in the second:
+ * wait_ready looks only at the list. (extra) is one more descriptor to wait
+ * for, -1: none. One at a time may be under way.
+ */
+struct wait_list {
+    struct pollfd polls[WAIT_MAX + 1];
+    unsigned nr;
+    bool extra_is_ready;
+    int rc; /* as ppoll() answered, or -errno */
+};
+
+void wait_begin(struct wait_set *set, struct wait_list *list, int extra);
+void wait_ready(struct wait_list *list, uint64_t timeout_ns);
+int wait_end(struct wait_set *set, const struct wait_list *list);
+
+/* Would the wait under way miss what was added since? */
+bool wait_is_outdated(const struct wait_set *set);
 
 #endif

@@ -42,8 +42,9 @@ struct engine_ops {
     int (*create)(struct domain *dom);
 
     /*
-     * Run vCPU 0 until dom->end says otherwise. 0, or -errno if we broke.
-     * The sandbox is entered inside, just before the first guest instruction.
+     * Run vCPU 0 until dom->end says otherwise, and the others, each on its
+     * thread. 0, or -errno if we broke. The sandbox is entered inside, just
+     * before the first guest instruction.
      */
     int (*run)(struct domain *dom);
 
@@ -65,6 +66,15 @@ struct engine_ops {
      * before or in a table just validated. May be NULL.
      */
     void (*table_written)(struct domain *dom, maddr_t pte_addr);
+
+    /*
+     * What this thread was told of tables that were written becomes visible
+     * to all vCPUs now, not just before its own goes on. May be NULL.
+     */
+    void (*settle)(struct domain *dom);
+
+    /* Translations are cached in one place for all vCPUs. */
+    bool one_cache;
 
     /* vcpu->gdt is another one. May be NULL. */
     void (*set_gdt)(struct vcpu *vcpu);

@@ -22,6 +22,7 @@ static inline void tell_kick(struct vcpu *vcpu)
 
     if (ops && ops->kick)
         ops->kick(vcpu);
+    turn_kick(&vcpu->domain->turn, vcpu);
 }
 
 static inline void tell_invalidate(struct vcpu *vcpu, uint64_t va,
@@ -39,6 +40,32 @@ static inline void tell_invalidate_all(struct vcpu *vcpu)
 
     if (ops && ops->invalidate_all)
         ops->invalidate_all(vcpu);
+}
+
+/*
+ * The same for all vCPUs whose bits are set in (mask), and no matter whose the
+ * caller is: when this returns, none of them uses an old translation any more.
+ * (nr_pages) 0: none of any address.
+ */
+static inline void tell_flush_vcpus(struct domain *dom, uint64_t mask,
+                                    uint64_t va, uint64_t nr_pages)
+{
+    const struct engine_ops *ops = engine_ops_of(dom);
+
+    if (ops && ops->settle)
+        ops->settle(dom);
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        struct vcpu *vcpu = &dom->vcpus[i];
+
+        if (!(mask >> i & 1))
+            continue;
+        if (nr_pages)
+            tell_invalidate(vcpu, va, nr_pages);
+        else
+            tell_invalidate_all(vcpu);
+        if (ops && !ops->one_cache)
+            turn_stop(&dom->turn, vcpu);
+    }
 }
 
 static inline void tell_table_written(struct domain *dom, maddr_t pte_addr)

@@ -9,29 +9,34 @@
 
 #define TICK_NS 10000000u
 
-static int timer = -1;
-static uint64_t tick_at; /* system time the timer is set for; 0: not set */
+/* glibc has no name for it. */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 
-int tick_create(void)
+int tick_create(struct vcpu *vcpu)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
                              .sigev_signo = TICK_SIGNAL};
 
-    tick_at = 0;
-    return syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) ? -errno
-                                                                      : 0;
+    vcpu->tick = (struct tick){.timer = -1};
+    if (vcpu->domain->turn.shared) {
+        event.sigev_notify = SIGEV_THREAD_ID;
+        event.sigev_notify_thread_id = vcpu->turn.tid;
+    }
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &vcpu->tick.timer))
+        return -errno;
+    vcpu->tick.exists = true;
+    sandbox_allow_arg(&vcpu->domain->sandbox, SYS_timer_settime,
+                      vcpu->tick.timer);
+    return 0;
 }
 
-void tick_destroy(void)
+void tick_destroy(struct vcpu *vcpu)
 {
-    if (timer >= 0)
-        syscall(SYS_timer_delete, timer);
-    timer = -1;
-}
-
-int tick_timer(void)
-{
-    return timer;
+    if (vcpu->tick.exists)
+        syscall(SYS_timer_delete, vcpu->tick.timer);
+    vcpu->tick.exists = false;
 }
 
 void tick_arm(struct vcpu *vcpu)
@@ -40,18 +45,18 @@ void tick_arm(struct vcpu *vcpu)
     struct itimerspec when = {0};
     uint64_t now, at;
 
-    if (tick_at && tick_at <= deadline)
+    if (vcpu->tick.at && vcpu->tick.at <= deadline)
         return; /* it comes in time */
     now = clock_now(&vcpu->domain->clock);
     at = now + TICK_NS < deadline ? now + TICK_NS : deadline;
-    tick_at = at;
+    vcpu->tick.at = at;
     at = at > now ? at - now : 1;
     when.it_value.tv_sec = (time_t)(at / 1000000000);
     when.it_value.tv_nsec = (long)(at % 1000000000);
-    syscall(SYS_timer_settime, timer, 0, &when, NULL);
+    syscall(SYS_timer_settime, vcpu->tick.timer, 0, &when, NULL);
 }
 
-void tick_rang(void)
+void tick_rang(struct vcpu *vcpu)
 {
-    tick_at = 0;
+    vcpu->tick.at = 0;
 }

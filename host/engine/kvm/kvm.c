@@ -95,8 +95,16 @@ static void touch(struct kvm_cpu *cpu, const struct vcpu *vcpu, maddr_t maddr)
 
 static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
 {
+    (void)dom;
     if (current) /* before that, nobody has seen the tables */
-        touch(current, &dom->vcpus[current - current->vm->cpus], pte_addr);
+        touch(current, current->vcpu, pte_addr);
+}
+
+static void kvm_settle(struct domain *dom)
+{
+    (void)dom;
+    if (current && current->nr_touched)
+        enter_touch(current, current->vcpu);
 }
 
 static void kvm_set_gdt(struct vcpu *vcpu)
@@ -127,57 +135,74 @@ static void kvm_set_bases(struct vcpu *vcpu)
     kvm_cpu_of(vcpu)->new_bases = true;
 }
 
+static void add_work(struct kvm_cpu *cpu, uint32_t work)
+{
+    __atomic_fetch_or(&cpu->work, work, __ATOMIC_RELAXED);
+}
+
 static void kvm_kick(struct vcpu *vcpu)
 {
     if (vcpu->engine_vcpu)
-        kvm_cpu_of(vcpu)->work |= WORK_KICK;
+        add_work(kvm_cpu_of(vcpu), WORK_KICK);
 }
 
 /* It may arrive just before KVM_RUN, which then returns at once. */
 static void on_tick(int signal)
 {
-    (void)signal;
-    tick_rang();
-    current->work |= WORK_TICK;
+    if (signal == TICK_SIGNAL) {
+        tick_rang(current->vcpu);
+        add_work(current, WORK_TICK);
+    }
     current->run->immediate_exit = 1;
 }
 
 static void forget(struct domain *dom, struct kvm_vm *vm)
 {
-    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        tick_destroy(&dom->vcpus[i]);
         dom->vcpus[i].engine_vcpu = NULL;
+    }
     current = NULL;
     vm_destroy(vm, &dom->mem);
 }
 
+/* The part of a vCPU's thread, which is its own from now on. */
+static int begin_vcpu(struct vcpu *vcpu)
+{
+    current = kvm_cpu_of(vcpu);
+    if (tick_create(vcpu) == 0)
+        return 0;
+    log_error("cannot make the timer of vCPU %u: %m", vcpu->id);
+    return -errno;
+}
+
 static int kvm_create(struct domain *dom)
 {
-    const struct sigaction action = {.sa_handler = on_tick};
+    struct sigaction action = {.sa_handler = on_tick};
     struct kvm_vm *vm = &the_vm;
     int rc;
 
-    if (dom->nr_vcpus > 1) {
-        log_error("the kvm engine runs one vCPU, not %u: leave --vcpus away",
-                  dom->nr_vcpus);
-        return -ENOTSUP;
-    }
     *vm = (struct kvm_vm){.fd = -1};
     for (unsigned i = 0; i < DOMAIN_MAX_VCPUS; i++)
-        vm->cpus[i] = (struct kvm_cpu){.vm = vm, .fd = -1, .work = WORK_TICK};
+        vm->cpus[i] = (struct kvm_cpu){
+            .vm = vm, .vcpu = &dom->vcpus[i], .fd = -1, .work = WORK_TICK};
     rc = abi_of(dom)->create(vm, dom);
     if (rc)
         return rc;
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         dom->vcpus[i].engine_vcpu = &vm->cpus[i];
-    current = &vm->cpus[0];
+    sigaddset(&action.sa_mask, TICK_SIGNAL);
+    sigaddset(&action.sa_mask, TURN_KICK_SIGNAL);
     if (fault_watch() || sigaction(TICK_SIGNAL, &action, NULL) ||
-        tick_create()) {
+        sigaction(TURN_KICK_SIGNAL, &action, NULL)) {
         rc = -errno;
         log_error("cannot set up signals: %m");
-        forget(dom, vm);
-        return rc;
     }
-    return 0;
+    if (rc == 0)
+        rc = begin_vcpu(&dom->vcpus[0]);
+    if (rc)
+        forget(dom, vm);
+    return rc;
 }
 
 /* What is due before the guest may go on. */
@@ -193,6 +218,8 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
             return false;
         if (work & WORK_TICK)
             domain_work(vcpu);
+        if (!vcpu->up)
+            turn_wait_up(vcpu);
         tick_arm(vcpu);
     }
     return dom->end == DOMAIN_RUNS;
@@ -235,7 +262,7 @@ const struct kvm_abi kvm_abi_pv = {
 
 static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    const struct domain *dom = vcpu->domain;
+    struct domain *dom = vcpu->domain;
     const struct kvm_abi *abi = abi_of(dom);
 
     while (before_guest(cpu, vcpu)) {
@@ -244,7 +271,9 @@ static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
         abi->enter(cpu, vcpu);
         if (dom->end != DOMAIN_RUNS)
             break;
+        turn_enter_guest(&dom->turn, &vcpu->turn);
         rc = enter_run(cpu);
+        turn_leave_guest(&dom->turn, &vcpu->turn);
         if (rc == 0) {
             abi->serve(cpu, vcpu);
         } else if (rc == -EINTR) {
@@ -257,37 +286,67 @@ static int run(struct kvm_cpu *cpu, struct vcpu *vcpu)
     return 0;
 }
 
+static void run_other(struct vcpu *vcpu)
+{
+    if (run(kvm_cpu_of(vcpu), vcpu))
+        domain_end(vcpu->domain, DOMAIN_HOST_TROUBLE);
+}
+
+static void allow_vcpu(struct sandbox *sandbox, const struct domain *dom,
+                       const struct kvm_cpu *cpu)
+{
+    sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
+    if (dom->abi != ABI_PVH)
+        return;
+    sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
+    if (cpu->vm->irqchip)
+        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_MP_STATE);
+}
+
+static void allow(struct domain *dom, const struct kvm_vm *vm)
+{
+    struct sandbox *sandbox = &dom->sandbox;
+
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        allow_vcpu(sandbox, dom, &vm->cpus[i]);
+    if (dom->abi == ABI_PVH)
+        sandbox_allow_args(sandbox, SYS_ioctl, vm->fd,
+                           KVM_SET_USER_MEMORY_REGION);
+    if (vm->irqchip)
+        sandbox_allow_args(sandbox, SYS_ioctl, vm->fd, KVM_SIGNAL_MSI);
+}
+
+static void say_exits(const struct domain *dom, const struct kvm_vm *vm)
+{
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        log_info("%s left the VM %lu times, %lu of them for a signal",
+                 dom->nr_vcpus > 1 ? "a vCPU" : "the guest",
+                 vm->cpus[i].nr_exits, vm->cpus[i].nr_signals);
+}
+
 static int kvm_run_domain(struct domain *dom)
 {
     static const struct sandbox_engine needs = {0};
-    struct kvm_cpu *cpu = &the_vm.cpus[0];
+    struct vcpu *vcpu = &dom->vcpus[0];
     int rc;
 
-    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
-    sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
-    if (dom->abi == ABI_PVH) {
-        sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
-        sandbox_allow_args(&dom->sandbox, SYS_ioctl, the_vm.fd,
-                           KVM_SET_USER_MEMORY_REGION);
-        if (the_vm.irqchip) {
-            sandbox_allow_args(&dom->sandbox, SYS_ioctl, the_vm.fd,
-                               KVM_SIGNAL_MSI);
-            sandbox_allow_args(&dom->sandbox, SYS_ioctl, cpu->fd,
-                               KVM_GET_MP_STATE);
-        }
-    }
+    rc = turn_start_threads(dom, begin_vcpu, run_other);
+    if (rc)
+        return rc;
+    allow(dom, &the_vm);
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)
         return rc;
-    rc = run(cpu, &dom->vcpus[0]);
-    log_info("the guest left the VM %lu times, %lu of them for a signal",
-             cpu->nr_exits, cpu->nr_signals);
+    rc = run(kvm_cpu_of(vcpu), vcpu);
+    if (rc)
+        domain_end(dom, DOMAIN_HOST_TROUBLE);
+    turn_end_threads(dom);
+    say_exits(dom, &the_vm);
     return rc;
 }
 
 static void kvm_destroy(struct domain *dom)
 {
-    tick_destroy();
     forget(dom, &the_vm);
 }
 
@@ -303,6 +362,7 @@ const struct engine_ops engine_kvm = {
     .invalidate = kvm_invalidate,
     .invalidate_all = kvm_invalidate_all,
     .table_written = kvm_table_written,
+    .settle = kvm_settle,
     .set_gdt = kvm_set_gdt,
     .sync_regs = kvm_sync_regs,
     .set_regs = kvm_regs_are_there,

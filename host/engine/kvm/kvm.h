@@ -26,6 +26,7 @@
 /* One of the VM's CPUs, which is its vcpu->engine_vcpu. */
 struct kvm_cpu {
     struct kvm_vm *vm;
+    struct vcpu *vcpu;
     int fd; /* of the vCPU */
     struct kvm_run *run;
     size_t run_size;

@@ -433,7 +433,8 @@ static void destroy_vcpu(struct kvm_cpu *cpu)
         munmap(cpu->run, cpu->run_size);
     if (cpu->fd >= 0)
         close(cpu->fd);
-    *cpu = (struct kvm_cpu){.vm = cpu->vm, .fd = -1};
+    cpu->run = NULL;
+    cpu->fd = -1;
 }
 
 void vm_destroy(struct kvm_vm *vm, const struct memory *mem)

@@ -296,7 +296,6 @@ static int process_run(struct domain *dom)
     };
     int rc;
 
-    sandbox_allow_arg(&dom->sandbox, SYS_timer_settime, tick_timer());
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)
         return rc;

@@ -78,7 +78,7 @@ int process_signals_create(void)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (handle(signals[i]))
             goto fail;
-    if (tick_create())
+    if (tick_create(process_cpu.vcpu))
         goto fail;
     return 0;
 
@@ -90,7 +90,7 @@ fail:
 
 void process_signals_destroy(void)
 {
-    tick_destroy();
+    tick_destroy(process_cpu.vcpu);
 }
 
 static void regs_from_context(struct regs *regs, const ucontext_t *context)
@@ -216,7 +216,7 @@ static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
     cpu->guest_fs = vcpu->fs_base = *fs_base;
     vcpu->gs_base = process_gs_base();
     if (signal == TICK_SIGNAL) {
-        tick_rang();
+        tick_rang(process_cpu.vcpu);
         cpu->work |= WORK_TICK;
     } else if (signal == SIGSYS) {
         guest_syscall(vcpu);
@@ -331,7 +331,7 @@ static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
         cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
         regs_from_context(&cpu->vcpu->regs, context);
     }
-    plain_syscall(SYS_timer_settime, tick_timer(), 0,
+    plain_syscall(SYS_timer_settime, cpu->vcpu->tick.timer, 0,
                   (long)(uintptr_t)&patience, 0);
     sigdelset(&context->uc_sigmask, TICK_SIGNAL);
     continue_in_shim(context, (void *)(uintptr_t)report_wreck, fs_base);
@@ -361,7 +361,7 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         from_guest(signal, context, fs_base);
     } else if (between(rip, process_window, process_window_end)) {
         if (!fault) {
-            tick_rang();
+            tick_rang(process_cpu.vcpu);
             cpu->work |= WORK_TICK;
             continue_in_shim(context, process_recheck, fs_base);
             return;
@@ -378,7 +378,7 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         from_guest(signal, context, fs_base);
     } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
                                                   process_entry_end))) {
-        tick_rang();
+        tick_rang(process_cpu.vcpu);
         cpu->work |= WORK_TICK;
     } else {
         shim_fault(signal, info, context, fs_base);
