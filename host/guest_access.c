@@ -214,7 +214,7 @@ void guest_walk_vcpu(const struct vcpu *vcpu, uint64_t va, struct walk *walk)
     if (dom->abi == ABI_PVH)
         guest_walk_paging(&dom->mem, &vcpu->paging, va, walk);
     else
-        guest_walk(&dom->mem, vcpu->cr3, va, walk);
+        guest_walk(&dom->mem, vcpu_root(vcpu), va, walk);
 }
 
 /* A kernel without CR0.WP may write where the tables forbid it. */

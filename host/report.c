@@ -56,7 +56,7 @@ static void print_caller(const struct domain *dom, uint64_t return_address)
         say(" %s+0x%" PRIx64, name, offset + 1);
 }
 
-static void print_registers(const struct vcpu *vcpu)
+static void print_registers(struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
 
@@ -70,14 +70,15 @@ static void print_registers(const struct vcpu *vcpu)
         "\n",
         r->rip, r->rsp, r->rflags, r->rax, r->rbx, r->rcx, r->rdx, r->rsi,
         r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14,
-        r->r15, r->cs, r->ss, vcpu->fs_base, vcpu->gs_base);
+        r->r15, r->cs, r->ss, vcpu->fs_base, *vcpu_gs_base(vcpu));
     if (vcpu->domain->abi == ABI_PVH)
         say("  cr0 %08" PRIx64 " cr2 %016" PRIx64 " cr3 %016" PRIx64
             " cr4 %08" PRIx64 " efer %04" PRIx64 "\n",
             vcpu->paging.cr0, vcpu->cr2, vcpu->paging.cr3, vcpu->paging.cr4,
             vcpu->paging.efer);
     else
-        say("  cr2 %016" PRIx64 " cr3 mfn %" PRIx64 "\n", vcpu->cr2, vcpu->cr3);
+        say("  cr2 %016" PRIx64 " cr3 mfn %" PRIx64 " (%s mode)\n", vcpu->cr2,
+            vcpu_root(vcpu), vcpu->user_mode ? "user" : "kernel");
 }
 
 /* What it was executing, and by which entry of its tables. */

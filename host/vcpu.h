@@ -57,9 +57,12 @@ struct vcpu {
 
     struct regs regs; /* valid while stopped or inside a hypercall that asked
                          for them (engine_sync_regs) */
-    uint64_t fs_base, gs_base, gs_base_user; /* as the guest set them */
-    mfn_t cr3;                               /* the kernel L4 */
-    mfn_t cr3_user;                          /* 0: none */
+    bool user_mode;   /* a PV guest's, entered by iret, left by a bounce; its
+                         kernel and its user programs both run in ring 3 */
+    uint64_t fs_base;
+    uint64_t gs_base, gs_base_user; /* each in its own mode: vcpu_gs_base() */
+    mfn_t cr3;                      /* the kernel L4 */
+    mfn_t cr3_user;                 /* 0: none */
     uint64_t cr2;
     struct paging paging; /* of a PVH guest, instead of these */
     bool in_32bit;        /* a PVH guest calls from 32-bit code */
@@ -104,6 +107,18 @@ struct vcpu {
 
     void *engine_vcpu; /* the engine's own record */
 };
+
+/* The L4 by which a PV guest's addresses are translated now. */
+static inline mfn_t vcpu_root(const struct vcpu *vcpu)
+{
+    return vcpu->user_mode ? vcpu->cr3_user : vcpu->cr3;
+}
+
+/* The GS base in use. */
+static inline uint64_t *vcpu_gs_base(struct vcpu *vcpu)
+{
+    return vcpu->user_mode ? &vcpu->gs_base_user : &vcpu->gs_base;
+}
 
 /*
  * Set (vcpu), zero but for what the builder set, to what Xen gives a new one:

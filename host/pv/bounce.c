@@ -1,20 +1,25 @@
-/* host/pv/bounce.c: frames pushed on a PV guest's stack, and taken back. */
+/* host/pv/bounce.c: frames pushed on a PV guest's stack. */
 #include "host/pv/bounce.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include <xen/xen.h>
 
 #include "host/domain.h"
 #include "host/guest_access.h"
+#include "host/pv/mode.h"
 
 #define VECTOR_NMI 2
+#define VECTOR_UD  6
 #define VECTOR_NM  7
+#define VECTOR_GP  13
 #define VECTOR_PF  14
 
 #define RFLAGS_FIXED 0x002u
 #define RFLAGS_TF    0x100u
 #define RFLAGS_IF    0x200u
+#define RFLAGS_DF    0x400u
 #define RFLAGS_IOPL  0x3000u
 #define RFLAGS_NT    0x4000u
 #define RFLAGS_RF    0x10000u
@@ -23,6 +28,8 @@
 
 #define CLEARED_AT_ENTRY \
     (RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+
+#define SYSCALL_LENGTH 2
 
 /* trap_info.flags (xen/arch-x86/xen.h): TI_GET_IF */
 #define TRAP_MASKS_EVENTS 4u
@@ -37,15 +44,18 @@ static bool in_hypervisor_hole(uint64_t va)
 
 /*
  * Push the frame (xen-abi: RCX, R11, an error code if there is one, RIP, CS
- * with the upcall mask above it, RFLAGS, RSP, SS) and enter (handler). 0, or
- * -EFAULT: nothing changed but perhaps bytes below the guest's stack.
+ * with the upcall mask above it, RFLAGS, RSP, SS) and enter (handler): on the
+ * stack in use if that is the kernel's, else on the one that it named for this.
+ * 0, or -EFAULT: nothing changed but perhaps bytes below the guest's stack.
  */
 static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
                       uint32_t error)
 {
     struct regs *r = &vcpu->regs;
     const uint8_t mask = vcpu->info->evtchn_upcall_mask;
-    uint64_t frame[8], sp = r->rsp & ~UINT64_C(15);
+    const bool from_user = vcpu->user_mode;
+    uint64_t frame[8];
+    uint64_t sp = (from_user ? vcpu->kernel_sp : r->rsp) & ~UINT64_C(15);
     size_t n = 0;
     int rc;
 
@@ -55,7 +65,8 @@ static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
         frame[n++] = error;
     frame[n++] = r->rip;
     /* RPL 0 says that the kernel was interrupted */
-    frame[n++] = (r->cs & 0xfffc) | (uint64_t)(mask != 0) << 32;
+    frame[n++] = (r->cs & (from_user ? 0xffff : 0xfffc)) | (uint64_t)(mask != 0)
+                                                               << 32;
     frame[n++] = (r->rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) |
                  (mask ? 0 : RFLAGS_IF) | RFLAGS_FIXED;
     frame[n++] = r->rsp;
@@ -63,8 +74,12 @@ static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
 
     sp -= n * sizeof *frame;
     if (in_hypervisor_hole(sp))
-        return -1;
+        return -EFAULT;
+    if (from_user)
+        mode_toggle(vcpu);
     rc = guest_write(vcpu, guest_addr(sp), frame, n * sizeof *frame);
+    if (rc && from_user)
+        mode_toggle(vcpu);
     if (rc)
         return rc;
     r->rcx = r->rip; /* what SYSRET would leave behind */
@@ -75,6 +90,12 @@ static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
     r->ss = FLAT_KERNEL_SS;
     r->rflags &= ~(uint64_t)CLEARED_AT_ENTRY;
     return 0;
+}
+
+/* Where a frame would go, for those who say that it cannot. */
+static uint64_t stack(const struct vcpu *vcpu)
+{
+    return vcpu->user_mode ? vcpu->kernel_sp : vcpu->regs.rsp;
 }
 
 void bounce_trap(struct vcpu *vcpu, const struct trap *trap)
@@ -98,7 +119,7 @@ void bounce_trap(struct vcpu *vcpu, const struct trap *trap)
         domain_crash(vcpu,
                      "trap %u (error code 0x%x, address 0x%lx) and the guest's "
                      "stack at 0x%lx cannot take its frame",
-                     trap->vector, trap->error, trap->cr2, vcpu->regs.rsp);
+                     trap->vector, trap->error, trap->cr2, stack(vcpu));
         return;
     }
     if (entry->flags & TRAP_MASKS_EVENTS)
@@ -123,7 +144,7 @@ static void bounce_nmi(struct vcpu *vcpu)
         domain_crash(vcpu,
                      "an NMI came and the guest's stack at 0x%lx cannot take "
                      "its frame",
-                     vcpu->regs.rsp);
+                     stack(vcpu));
         return;
     }
     vcpu->nmi_blocked = true;
@@ -151,38 +172,49 @@ void bounce_event(struct vcpu *vcpu)
         domain_crash(vcpu,
                      "an event is pending and the guest's stack at 0x%lx "
                      "cannot take its frame",
-                     vcpu->regs.rsp);
+                     stack(vcpu));
         return;
     }
     vcpu->info->evtchn_upcall_mask = 1;
 }
 
-void bounce_iret(struct vcpu *vcpu)
+/* Enter (callback), which is there, for an instruction of a user program. */
+static void enter_callback(struct vcpu *vcpu, const struct callback *callback)
 {
-    struct regs *r = &vcpu->regs;
-    struct iret_context frame; /* xen/arch-x86/xen-x86_64.h */
-
-    if (guest_read(vcpu, guest_addr(r->rsp), &frame, sizeof frame)) {
-        domain_crash(vcpu, "the iret hypercall's frame at 0x%lx cannot be read",
-                     r->rsp);
-        return;
-    }
-    if ((frame.cs & 3) == 3) {
+    if (push_frame(vcpu, callback->address, false, 0)) {
         domain_crash(vcpu,
-                     "the iret hypercall asks for user mode (CS 0x%lx), "
-                     "which this engine does not run",
-                     frame.cs);
+                     "a user program called its kernel, whose stack at 0x%lx "
+                     "cannot take the frame",
+                     stack(vcpu));
         return;
     }
-    vcpu->nmi_blocked = false;
-    r->rax = frame.rax;
-    r->r11 = frame.r11;
-    r->rcx = frame.rcx;
-    r->rip = frame.rip;
-    r->cs = (frame.cs & 0xffff) | 3;
-    r->ss = (frame.ss & 0xffff) | 3;
-    r->rsp = frame.rsp;
-    r->rflags = (frame.rflags & ~(uint64_t)(RFLAGS_VM | RFLAGS_IOPL)) |
-                RFLAGS_IF | RFLAGS_FIXED;
-    vcpu->info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
+    vcpu->regs.rflags &= ~(uint64_t)RFLAGS_DF;
+    if (callback->mask_events)
+        vcpu->info->evtchn_upcall_mask = 1;
+}
+
+void bounce_syscall(struct vcpu *vcpu)
+{
+    static const struct trap undefined = {.vector = VECTOR_UD};
+    const bool narrow = (uint16_t)vcpu->regs.cs == FLAT_USER_CS32;
+
+    if (narrow && vcpu->syscall32.address) {
+        enter_callback(vcpu, &vcpu->syscall32);
+    } else if (vcpu->syscall.address) {
+        enter_callback(vcpu, &vcpu->syscall);
+    } else {
+        vcpu->regs.rip -= SYSCALL_LENGTH;
+        bounce_trap(vcpu, &undefined);
+    }
+}
+
+void bounce_sysenter(struct vcpu *vcpu)
+{
+    static const struct trap protection = {.vector = VECTOR_GP,
+                                           .has_error = true};
+
+    if (vcpu->sysenter.address)
+        enter_callback(vcpu, &vcpu->sysenter);
+    else
+        bounce_trap(vcpu, &protection);
 }

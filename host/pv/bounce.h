@@ -2,7 +2,7 @@
  * host/pv/bounce.h: delivering a trap or an event to a PV guest: the frame
  * pushed on the guest's stack and the registers it continues with, the same on
  * every engine. (vcpu->regs) is the interrupted state on entry and the
- * handler's on return.
+ * handler's on return, in kernel mode whichever mode was interrupted.
  */
 #ifndef HOST_PV_BOUNCE_H
 #define HOST_PV_BOUNCE_H
@@ -35,8 +35,21 @@ bool bounce_is_due(const struct vcpu *vcpu);
 void bounce_event(struct vcpu *vcpu);
 
 /*
- * The iret hypercall: take the frame at vcpu->regs.rsp and continue there. An
- * unreadable frame crashes the domain.
+ * A SYSCALL of a user program, done but for the jump: vcpu->regs are those
+ * behind it. Without a callback it is an undefined instruction.
+ */
+void bounce_syscall(struct vcpu *vcpu);
+
+/*
+ * A SYSENTER. The CPU keeps neither its RIP nor its RSP: those in vcpu->regs
+ * are what the frame will say. Without a callback it is a protection fault.
+ */
+void bounce_sysenter(struct vcpu *vcpu);
+
+/*
+ * iret.c: the iret hypercall: take the frame at vcpu->regs.rsp and continue
+ * there. An unreadable frame crashes the domain, and one for user mode without
+ * user page tables.
  */
 void bounce_iret(struct vcpu *vcpu);
 

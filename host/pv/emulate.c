@@ -12,6 +12,7 @@
 
 #define ERROR_IDT  2u
 #define KERNEL_DPL 1 /* a PV kernel counts as ring 1 */
+#define USER_DPL   3
 #define DR6_STEP   0x4000u
 
 /* Rounds of a string instruction before others get their turn. */
@@ -26,7 +27,11 @@ struct code {
 enum emulated emulate_page_fault(struct vcpu *vcpu, uint64_t va, uint32_t error)
 {
     const struct trap trap = {
-        .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = va};
+        .vector = VECTOR_PF,
+        .has_error = true,
+        .error = error | (vcpu->user_mode ? PF_USER : 0),
+        .cr2 = va,
+    };
 
     bounce_trap(vcpu, &trap);
     return EMULATED_TRAPPED;
@@ -104,9 +109,10 @@ static enum emulated emulate_int(struct emulation *e)
 {
     const uint8_t vector = (uint8_t)e->insn.operands[0].value;
     const struct trap_entry *entry = &e->vcpu->traps[vector];
+    const unsigned level = e->vcpu->user_mode ? USER_DPL : KERNEL_DPL;
     struct trap trap = {.vector = vector};
 
-    if (entry->address && (entry->flags & 3) >= KERNEL_DPL) {
+    if (entry->address && (entry->flags & 3) >= level) {
         e->vcpu->regs.rip += e->insn.length;
     } else {
         trap.vector = VECTOR_GP;
@@ -138,7 +144,7 @@ static int look(struct emulation *e, const struct code *code)
     const struct decode_state state = {
         .regs = &e->vcpu->regs,
         .fs_base = e->vcpu->fs_base,
-        .gs_base = e->vcpu->gs_base,
+        .gs_base = *vcpu_gs_base(e->vcpu),
     };
 
     return decode(&e->insn, code->bytes, code->size, &state);

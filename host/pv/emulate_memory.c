@@ -71,7 +71,7 @@ static bool reach(struct vcpu *vcpu, uint64_t va, bool write,
 {
     struct walk walk;
 
-    guest_walk(&vcpu->domain->mem, vcpu->cr3, va, &walk);
+    guest_walk(&vcpu->domain->mem, vcpu_root(vcpu), va, &walk);
     if (walk.present && (!write || walk.writable))
         return true;
     access->missed = va;
@@ -330,7 +330,7 @@ static mfn_t table_at(const struct vcpu *vcpu, const struct trap *trap)
     const struct frame *frame;
     struct walk walk;
 
-    if ((trap->error & denied) != denied ||
+    if (vcpu->user_mode || (trap->error & denied) != denied ||
         !(dom->vm_assist >> VMASST_TYPE_writable_pagetables & 1))
         return INVALID_MFN;
     guest_walk(&dom->mem, vcpu->cr3, trap->cr2, &walk);

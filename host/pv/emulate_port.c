@@ -17,13 +17,15 @@
 
 /*
  * The kernel counts as ring 1, or as ring 0 if it asked for the architecture's
- * own rules: then a level of 0 is enough.
+ * own rules: then a level of 0 is enough. Its user programs are ring 3.
  */
 bool emulate_has_iopl(const struct vcpu *vcpu)
 {
     const bool architectural =
         vcpu->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
 
+    if (vcpu->user_mode)
+        return vcpu->iopl == 3;
     return architectural || vcpu->iopl >= 1;
 }
 

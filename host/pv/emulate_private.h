@@ -19,6 +19,7 @@
 /* The error code of a page fault. */
 #define PF_PRESENT 1u
 #define PF_WRITE   2u
+#define PF_USER    4u
 #define PF_FETCH   16u
 
 #define RFLAGS_TF 0x100u

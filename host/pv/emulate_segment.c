@@ -35,7 +35,7 @@ static enum emulated load(struct emulation *e, uint16_t selector)
     if (segment == SEGMENT_FS)
         vcpu->fs_base = 0;
     else if (segment == SEGMENT_GS)
-        vcpu->gs_base = 0;
+        *vcpu_gs_base(vcpu) = 0;
     else
         return EMULATED_DONE;
     tell_set_bases(vcpu);

@@ -178,10 +178,27 @@ static enum emulated emulate_rdtsc(struct regs *r, bool with_aux)
     return EMULATED_DONE;
 }
 
+/* Does (operation) take a kernel? Its user programs get the fault. */
+static bool is_privileged(enum operation operation)
+{
+    switch (operation) {
+    case OP_CLI: /* by the I/O privilege level */
+    case OP_STI:
+    case OP_CPUID:
+    case OP_RDTSC:
+    case OP_RDTSCP:
+        return false;
+    default:
+        return true;
+    }
+}
+
 enum emulated emulate_system(struct emulation *e)
 {
     struct vcpu *vcpu = e->vcpu;
 
+    if (vcpu->user_mode && is_privileged(e->insn.operation))
+        return EMULATED_NOT;
     switch (e->insn.operation) {
     case OP_CLI: /* the upcall mask is another matter */
     case OP_STI:

@@ -6,7 +6,6 @@
 
 #include "host/backend/console.h"
 #include "host/pagetable.h"
-#include "host/pv/bounce.h"
 
 /* A sleep beyond this does not move the clock. */
 #define FOR_EVER (UINT64_C(1) << 50)
@@ -26,7 +25,7 @@ static void must(bool holds, const char *promise)
     abort();
 }
 
-/* What domain.c, bounce.c and the console would do. */
+/* What domain.c and the console would do. */
 
 void domain_end(struct domain *ended, enum domain_end end)
 {
@@ -74,12 +73,6 @@ void console_write(struct domain *writer, const char *bytes, size_t len)
         account.console_len = 0;
     memcpy(account.console + account.console_len, bytes, len);
     account.console_len += len;
-}
-
-__attribute__((weak)) void bounce_iret(struct vcpu *returning)
-{
-    account.irets++;
-    returning->regs.rax = 0x1234;
 }
 
 /* The clock: one tick is one nanosecond. */

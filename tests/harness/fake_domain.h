@@ -32,7 +32,7 @@ extern struct vcpu *vcpu;
 
 /* What the world outside was told or did. */
 extern struct account {
-    unsigned kicks, invalidations, flushes, set_bases, synced, set_regs, irets;
+    unsigned kicks, invalidations, flushes, set_bases, synced, set_regs;
     uint64_t last_va, last_pages;
     unsigned crashes, sleeps, works;
     uint64_t slept_until;

@@ -177,24 +177,25 @@ static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
 
 static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    uint64_t *l4 = memory_frame(&vcpu->domain->mem, vcpu->cr3);
+    const mfn_t root = vcpu_root(vcpu);
+    uint64_t *l4 = memory_frame(&vcpu->domain->mem, root);
 
-    if (cpu->cr3 == vcpu->cr3 || !l4)
+    if (cpu->cr3 == root || !l4)
         return;
     stub_install(&cpu->vm->stub, l4);
-    cpu->cr3 = vcpu->cr3;
-    cpu->run->s.regs.sregs.cr3 = vcpu->cr3 << PAGE_SHIFT;
+    cpu->cr3 = root;
+    cpu->run->s.regs.sregs.cr3 = root << PAGE_SHIFT;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
     cpu->flush = true;
 }
 
-static void load_bases(struct kvm_cpu *cpu, const struct vcpu *vcpu)
+static void load_bases(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     if (!cpu->new_bases)
         return;
     cpu->new_bases = false;
     cpu->run->s.regs.sregs.fs.base = vcpu->fs_base;
-    cpu->run->s.regs.sregs.gs.base = vcpu->gs_base;
+    cpu->run->s.regs.sregs.gs.base = *vcpu_gs_base(vcpu);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 

@@ -45,11 +45,21 @@ stub_touch:
     outb %al, $STUB_PORT
     .globl stub_touch_end
 stub_touch_end:
+
+    .globl stub_sysenter
+stub_sysenter:
+    outb %al, $STUB_PORT
+
     .globl stub_code_end
 stub_code_end:
 
     .globl stub_syscall
 stub_syscall:
+    outb %al, $STUB_PORT
+
+    /* CSTAR: from 32-bit code */
+    .globl stub_syscall32
+stub_syscall32:
     outb %al, $STUB_PORT
     .globl stub_syscall_end
 stub_syscall_end:

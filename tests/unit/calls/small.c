@@ -169,6 +169,8 @@ Test(small_calls, registers_callbacks_old_and_new)
 
 Test(small_calls, keeps_stack_bases_and_returns_through_iret)
 {
+    struct iret_context frame;
+
     fake_engine(0, UINT64_C(1) << 47);
     cr_expect_eq(call(__HYPERVISOR_stack_switch, 0xe028, 0x1000), 0);
     cr_expect_eq(vcpu->kernel_ss, 0xe02b);
@@ -186,8 +188,10 @@ Test(small_calls, keeps_stack_bases_and_returns_through_iret)
     cr_expect_eq(call(__HYPERVISOR_set_segment_base, 4, 0), -EINVAL);
 
     account.synced = 0;
+    frame = (struct iret_context){.rax = 0x1234, .rip = 0x401000, .cs = 0xe030};
+    vcpu->regs.rsp = put(frame);
     cr_expect_eq(call(__HYPERVISOR_iret), 0x1234);
-    cr_expect_eq(account.irets, 1);
+    cr_expect_eq(vcpu->regs.rip, 0x401000);
     cr_expect_eq(account.synced, 1);
     cr_expect_eq(account.set_regs, 1);
 }

@@ -164,11 +164,12 @@ Test(bounce, iret_without_if_masks_events)
     cr_expect(vcpu->regs.rflags & 0x200, "the real one stays on");
 }
 
-Test(bounce, iret_to_user_mode_or_from_nowhere_ends_the_domain)
+Test(bounce, iret_without_page_tables_for_it_or_from_nowhere_ends_the_domain)
 {
     iret_frame()->cs = 0xe033;
     bounce_iret(vcpu);
     cr_expect_eq(account.crashes, 1);
+    cr_expect_not(vcpu->user_mode);
     vcpu->regs.rsp = UINT64_C(0x7000000000);
     bounce_iret(vcpu);
     cr_expect_eq(account.crashes, 2);
@@ -205,4 +206,155 @@ Test(bounce, an_nmi_without_a_handler_is_lost)
     bounce_event(vcpu);
     cr_expect_eq(vcpu->regs.rip, HANDLER);
     cr_expect_eq(vcpu->info->evtchn_upcall_mask, 0, "the table says so");
+}
+
+#define USER_CODE  UINT64_C(0x7000)
+#define USER_STACK UINT64_C(0x8008)
+
+/* In user mode, on tables where nothing of the kernel is. */
+static void enter_user_mode(void)
+{
+    struct iret_context *f = iret_frame();
+
+    fake_engine(0, UINT64_C(1) << 47);
+    vcpu->cr3_user = page_mfn(BARE_PAGE);
+    vcpu->kernel_sp = stack_top - 8;
+    vcpu->gs_base = 0x111;
+    vcpu->gs_base_user = 0x222;
+    f->cs = 0x33;
+    f->ss = 0x2b;
+    f->rip = USER_CODE;
+    f->rsp = USER_STACK;
+    bounce_iret(vcpu);
+}
+
+Test(bounce, iret_to_user_mode_changes_tables_and_gs)
+{
+    enter_user_mode();
+    cr_expect_eq(account.crashes, 0);
+    cr_expect(vcpu->user_mode);
+    cr_expect_eq(vcpu_root(vcpu), page_mfn(BARE_PAGE));
+    cr_expect_eq(*vcpu_gs_base(vcpu), 0x222);
+    cr_expect_eq(account.set_bases, 1, "the engine was told");
+    cr_expect_eq(vcpu->regs.cs, 0x33);
+    cr_expect_eq(vcpu->regs.ss, 0x2b);
+    cr_expect_eq(vcpu->regs.rcx, 3);
+    cr_expect_eq(vcpu->regs.r11, 2);
+}
+
+Test(bounce, iret_from_a_system_call_leaves_what_sysret_leaves)
+{
+    static const struct {
+        uint64_t cs, becomes;
+    } segments[] = {{0x33, 0xe033}, {0xe023, 0xe023}, {0xe033, 0xe033}};
+
+    vcpu->cr3_user = page_mfn(BARE_PAGE);
+    for (size_t i = 0; i < sizeof segments / sizeof *segments; i++) {
+        struct iret_context *f = iret_frame();
+
+        vcpu->user_mode = false;
+        f->flags = VGCF_in_syscall;
+        f->cs = segments[i].cs;
+        f->ss = 0x2b;
+        bounce_iret(vcpu);
+        cr_expect_eq(vcpu->regs.cs, segments[i].becomes);
+        cr_expect_eq(vcpu->regs.ss, FLAT_USER_SS64);
+        cr_expect_eq(vcpu->regs.rcx, HANDLER);
+        cr_expect_eq(vcpu->regs.r11, 0x246);
+        cr_expect_eq(vcpu->regs.rax, 1);
+    }
+}
+
+Test(bounce, iret_from_a_system_call_to_no_address_keeps_its_segments)
+{
+    struct iret_context *f;
+
+    vcpu->cr3_user = page_mfn(BARE_PAGE);
+    f = iret_frame();
+    f->flags = VGCF_in_syscall;
+    f->rip = UINT64_C(0x8000000000000000);
+    f->cs = 0x33;
+    bounce_iret(vcpu);
+    cr_expect_eq(vcpu->regs.cs, 0x33, "not those of SYSRET");
+    cr_expect_eq(vcpu->regs.rcx, f->rip);
+}
+
+Test(bounce, a_trap_of_user_mode_goes_to_the_kernels_stack)
+{
+    const struct trap trap = {
+        .vector = 14, .has_error = true, .error = 4, .cr2 = 0x123456};
+
+    vcpu->traps[14].address = HANDLER;
+    enter_user_mode();
+    bounce_trap(vcpu, &trap);
+    cr_expect_not(vcpu->user_mode);
+    cr_expect_eq(*vcpu_gs_base(vcpu), 0x111);
+    cr_expect_eq(account.set_bases, 2);
+    cr_expect_eq(vcpu->regs.rsp, (stack_top - 8) / 16 * 16 - 64);
+    cr_expect_eq(frame()[2], 4);
+    cr_expect_eq(frame()[3], USER_CODE);
+    cr_expect_eq(frame()[4], 0x33, "RPL 3: a user program");
+    cr_expect_eq(frame()[6], USER_STACK);
+    cr_expect_eq(frame()[7], 0x2b);
+    cr_expect_eq(vcpu->regs.cs, FLAT_KERNEL_CS);
+    cr_expect_eq(vcpu->regs.ss, FLAT_KERNEL_SS);
+}
+
+Test(bounce, a_kernel_without_a_stack_for_it_ends)
+{
+    vcpu->event.address = HANDLER;
+    enter_user_mode();
+    vcpu->kernel_sp = UINT64_C(0x7000000000);
+    vcpu->info->evtchn_upcall_pending = 1;
+    vcpu->info->evtchn_upcall_mask = 0;
+    bounce_event(vcpu);
+    cr_expect_eq(account.crashes, 1);
+    cr_expect(vcpu->user_mode, "the report is about the program");
+}
+
+Test(bounce, a_system_call_of_user_mode_enters_its_callback)
+{
+    vcpu->syscall = (struct callback){HANDLER, true};
+    enter_user_mode();
+    vcpu->regs.rcx = vcpu->regs.rip;
+    vcpu->regs.r11 = vcpu->regs.rflags |= 0x400;
+    vcpu->regs.cs = FLAT_USER_CS64;
+    bounce_syscall(vcpu);
+    cr_expect_eq(vcpu->regs.rip, HANDLER);
+    cr_expect_eq(vcpu->info->evtchn_upcall_mask, 1, "as registered");
+    cr_expect_eq(vcpu->regs.rflags & 0x400, 0, "DF is clear");
+    cr_expect_eq(frame()[0], USER_CODE);
+    cr_expect_eq(frame()[1] & 0x400, 0x400);
+    cr_expect_eq(frame()[2], USER_CODE);
+    cr_expect_eq(frame()[3], FLAT_USER_CS64);
+}
+
+Test(bounce, a_system_call_of_32_bit_code_has_a_callback_of_its_own)
+{
+    vcpu->syscall.address = HANDLER;
+    for (unsigned i = 0; i < 2; i++) {
+        enter_user_mode();
+        vcpu->regs.cs = FLAT_USER_CS32;
+        bounce_syscall(vcpu);
+        cr_expect_eq(vcpu->regs.rip, HANDLER + 16 * i);
+        vcpu->syscall32.address = HANDLER + 16;
+    }
+}
+
+Test(bounce, calls_without_a_callback_are_faults)
+{
+    vcpu->traps[6].address = HANDLER;
+    vcpu->traps[13].address = HANDLER + 16;
+    enter_user_mode();
+    bounce_syscall(vcpu);
+    cr_expect_eq(vcpu->regs.rip, HANDLER);
+    cr_expect_eq(frame()[2], USER_CODE - 2, "at the instruction itself");
+    enter_user_mode();
+    bounce_sysenter(vcpu);
+    cr_expect_eq(vcpu->regs.rip, HANDLER + 16);
+    cr_expect_eq(frame()[2], 0, "error code");
+    vcpu->sysenter.address = HANDLER + 32;
+    enter_user_mode();
+    bounce_sysenter(vcpu);
+    cr_expect_eq(vcpu->regs.rip, HANDLER + 32);
 }
