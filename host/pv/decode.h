@@ -27,6 +27,7 @@ enum operation {
     OP_RDTSC,
     OP_RDTSCP,
     OP_STI,
+    OP_SYSENTER,
     OP_WBINVD,
     OP_WRMSR,
     OP_XSETBV,

@@ -171,6 +171,24 @@ static enum emulated emulate_forced(struct emulation *e,
     return emulate_system(e);
 }
 
+/*
+ * A fault where the engine lets no SYSENTER in. All that it tells its kernel is
+ * who did it: ring 3, with a null code segment.
+ */
+static enum emulated emulate_sysenter(struct emulation *e)
+{
+    struct regs *r = &e->vcpu->regs;
+
+    if (!e->vcpu->sysenter.address)
+        return EMULATED_NOT;
+    r->rip = 0;
+    r->cs = USER_DPL;
+    r->rsp = 0;
+    r->ss = FLAT_USER_SS;
+    bounce_sysenter(e->vcpu);
+    return EMULATED_TRAPPED;
+}
+
 static enum emulated emulate_protection(struct emulation *e)
 {
     enum emulated how = EMULATED_NOT;
@@ -190,8 +208,6 @@ static enum emulated emulate_trap(struct emulation *e)
     struct code code;
     int rc;
 
-    if ((uint16_t)vcpu->regs.cs == FLAT_RING3_CS32)
-        return EMULATED_NOT; /* code of another kind */
     fetch(vcpu, &code);
     if (e->trap->vector == VECTOR_UD) {
         const enum emulated how = emulate_forced(e, &code);
@@ -206,10 +222,15 @@ static enum emulated emulate_trap(struct emulation *e)
         return emulate_page_fault(vcpu, vcpu->regs.rip + code.size, PF_FETCH);
     if (rc)
         return EMULATED_NOT;
+    if (e->trap->vector != VECTOR_PF &&
+        e->insn.operation == OP_INT) /* as #GP, or as #UD by one KVM */
+        return emulate_int(e);
+    if (e->trap->vector == VECTOR_GP && e->insn.operation == OP_SYSENTER)
+        return emulate_sysenter(e);
+    if ((uint16_t)vcpu->regs.cs == FLAT_RING3_CS32)
+        return EMULATED_NOT; /* other code may be of another kind */
     if (e->trap->vector == VECTOR_PF)
         return emulate_memory(e);
-    if (e->insn.operation == OP_INT) /* as #GP, or as #UD by one KVM */
-        return emulate_int(e);
     return e->trap->vector == VECTOR_GP ? emulate_protection(e) : EMULATED_NOT;
 }
 

@@ -4,6 +4,7 @@
 #include <xen/xen.h>
 
 #include "host/domain.h"
+#include "host/engine/tell.h"
 #include "host/guest_access.h"
 #include "host/pv/bounce.h"
 #include "host/pv/mode.h"
@@ -48,6 +49,29 @@ static void take_frame(struct vcpu *vcpu, const struct iret_context *frame)
     }
 }
 
+/* Can the guest go to user mode, by (cs)? If not, it crashed. */
+static bool may_leave(struct vcpu *vcpu, uint64_t cs)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && !ops->has_user_mode) {
+        domain_crash(vcpu,
+                     "the iret hypercall asks for user mode (CS 0x%lx), which "
+                     "the engine %s does not run: use --engine kvm",
+                     cs, ops->name);
+        return false;
+    }
+    if (!vcpu->cr3_user) {
+        domain_crash(vcpu,
+                     "the iret hypercall asks for user mode (CS 0x%lx) without "
+                     "page tables for it: set them with "
+                     "MMUEXT_NEW_USER_BASEPTR",
+                     cs);
+        return false;
+    }
+    return true;
+}
+
 void bounce_iret(struct vcpu *vcpu)
 {
     const struct domain *dom = vcpu->domain;
@@ -59,14 +83,8 @@ void bounce_iret(struct vcpu *vcpu)
         return;
     }
     if ((frame.cs & RPL_MASK) == RPL_MASK) {
-        if (!vcpu->cr3_user) {
-            domain_crash(vcpu,
-                         "the iret hypercall asks for user mode (CS 0x%lx) "
-                         "without page tables for it: set them with "
-                         "MMUEXT_NEW_USER_BASEPTR",
-                         frame.cs);
+        if (!may_leave(vcpu, frame.cs))
             return;
-        }
         mode_toggle(vcpu);
     }
     if (dom->vm_assist >> VMASST_TYPE_architectural_iopl & 1)

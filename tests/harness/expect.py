@@ -16,9 +16,9 @@ PROMISES = ["callbacks", "emulated", "events", "freestanding", "grants", "interr
             "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
-RING_PROMISES = ["segments", "upper"]
+RING_PROMISES = ["segments", "upper", "usermode"]
 # What is done for PV kernels alone.
-PV_ONLY = ["callbacks", "emulated", "mapped"]
+PV_ONLY = ["callbacks", "emulated", "mapped", "usermode"]
 # All of its lines are known: tests/lab/NAME.txt.
 LINES = ["clock", "hello"]
 # It follows a wild pointer.
@@ -35,6 +35,7 @@ _NO_PVH_PROCESS = "a PVH image starts in ring 0, which a process has not"
 _NO_RING = {
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
+    "usermode": "a process has one address space",
 }
 
 # Kernels of others judge our host, each where it tells most: GRUB as PV on the

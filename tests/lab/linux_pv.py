@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
 """Debian's kernel, as its package installs it: the bzImage is unpacked to what
-the lab's own unpacking finds in it, and boots as a PV guest to the point where
-it starts its first program."""
+the lab's own unpacking finds in it, and boots as a PV guest to a shell, where
+somebody works with its devices and ends it."""
+import contextlib
+import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import console  # noqa: E402
 import debian  # noqa: E402
+import expect  # noqa: E402
 import guest  # noqa: E402
-import initramfs  # noqa: E402
 import kernel  # noqa: E402
+import linux_guest  # noqa: E402
 import tap  # noqa: E402
 
 PATIENCE = 100  # seconds for a kernel that shares its CPU with other tests
-INIT = b"#!/bin/sh\n"  # that it is there is enough
+MIB = 1 << 20
+FOLDER = None  # of the files that all tests share
 
 
 def tree():
@@ -41,41 +46,79 @@ def its_bzimage_is_unpacked():
     assert found["notes"]["INIT_P2M"] == 0x8000000000, found
 
 
-def run_until(process, wanted):
-    """What it wrote until (wanted) was among it."""
-    said, end = b"", time.monotonic() + PATIENCE
-    os.set_blocking(process.stdout.fileno(), False)
-    while wanted not in said:
-        more = process.stdout.read()
-        said += more or b""
-        if more == b"" or time.monotonic() > end:
-            raise AssertionError(said.decode(errors="replace"))
-        time.sleep(0.05)
-    return said
-
-
-def as_PV_it_boots_to_its_first_program():
+@contextlib.contextmanager
+def linux(*options, args=(), **popen):
+    """It, with its shell at the prompt."""
     guest.need_engine("kvm")
-    with tempfile.NamedTemporaryFile() as initrd:
-        contents = initramfs.Initramfs()
-        contents.bytes("init", INIT, 0o755)
-        contents.write(initrd.name, compress=True)
-        process = guest.start("--engine", "kvm", "--abi", "pv", "--memory",
-                              "256M", "--initrd", initrd.name,
-                              guest=kernel.bzimage(tree()),
-                              args=["console=hvc0", "panic=-1"])
-        said = run_until(process, b"Run /init as init process")
-        process.kill()
-        process.wait()
-    assert b"Hypervisor detected: Xen PV" in said, said
-    assert b"Command line: console=hvc0 panic=-1\r\n" in said, said
-    assert b"unpacking failed" not in said, said
-    for complaint in (b"WARNING", b"BUG:", b"Oops"):
-        assert complaint not in said, said
+    vmlinuz, initrd = linux_guest.files()
+    path = os.path.join(FOLDER, "initrd")
+    if not os.path.exists(path):
+        with open(path, "wb") as file:
+            file.write(initrd)
+    command = guest.command("--engine", "kvm", "--abi", "pv", "--memory",
+                            "256M", "--initrd", path, *options, guest=vmlinuz,
+                            args=["console=hvc0", *args])
+    with console.Command(command, **popen) as process:
+        process.patience = PATIENCE
+        process.wait(linux_guest.PROMPT)
+        yield process
+
+
+def has_no_complaints(process):
+    for complaint in ("WARNING", "BUG:", "Oops", "Call Trace",
+                      "unpacking failed"):
+        assert complaint not in process.text, (complaint, process)
+
+
+def disk(name, contents):
+    path = os.path.join(FOLDER, name)
+    with open(path, "wb") as file:
+        file.write(contents)
+    return path
+
+
+def checksum(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def reaches_a_shell_and_uses_its_disks():
+    """It reads one, writes the other, and says what it wrote; the file says
+    the same when it is off."""
+    read = disk("read", random.Random(4).randbytes(4 * MIB))
+    written = disk("written", bytes(4 * MIB))
+    with linux("--disk", f"target={read},vdev=xvda,access=ro", "--disk",
+               f"target={written},vdev=xvdb,access=rw") as process:
+        assert "Hypervisor detected: Xen PV" in process.text, process
+        assert "Command line: console=hvc0\n" in process.text, process
+        process.line("sha256sum /dev/xvda")
+        process.wait(f"^{checksum(read)}  /dev/xvda\n")
+        process.line("head -c 3000000 /dev/urandom >/tmp.bin; dd if=/tmp.bin "
+                     "of=/dev/xvdb bs=4096 seek=7 2>/dev/null; sync; "
+                     "sha256sum /dev/xvdb")
+        said = process.wait(r"^([0-9a-f]{64})  /dev/xvdb\n").group(1)
+        process.line("poweroff -f")
+        assert process.finish() == 0, process
+        assert process.report == "", process
+        has_no_complaints(process)
+    assert checksum(written) == said != \
+        hashlib.sha256(bytes(4 * MIB)).hexdigest(), said
+
+
+POINTS = [
+    (its_bzimage_is_unpacked, ""),
+    (reaches_a_shell_and_uses_its_disks, "kvm"),
+]
+
+
+def points():
+    for test, place in POINTS:
+        if place:
+            claim = test.__name__.replace("_", " ")
+            test.__name__ = expect.point("linux", "pv", place, claim)
+        yield test
 
 
 if __name__ == "__main__":
-    sys.exit(tap.main([
-        its_bzimage_is_unpacked,
-        as_PV_it_boots_to_its_first_program,
-    ]))
+    with tempfile.TemporaryDirectory() as FOLDER:
+        sys.exit(tap.main(list(points())))

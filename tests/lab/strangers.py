@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """PVH guests that nobody here wrote, on AMD's SVM with nested paging: GRUB as
 Debian ships it for Xen, and Debian's own kernel. Both are driven through their
-consoles, and what they wrote is read back from their disks. The kernel as PV,
-too, on this machine's KVM, as far as it goes."""
+consoles, and what they wrote is read back from their disks."""
 import hashlib
 import os
 import random
@@ -161,26 +160,6 @@ def linux_reaches_a_shell_and_uses_its_disks():
     assert written != hashlib.sha256(BLANK).hexdigest(), result
 
 
-def linux_boots_as_pv():
-    """Up to its first program: rings below the kernel's are not there yet."""
-    guest.need_engine("kvm")
-    vmlinuz, initrd = linux_guest.files()
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(initrd)
-        file.flush()
-        result = guest.run("--engine", "kvm", "--abi", "pv", "--memory", "192M",
-                           "--initrd", file.name, guest=vmlinuz,
-                           args=["console=hvc0", "earlyprintk=xen"],
-                           timeout=SECONDS)
-    assert "Run /init as init process" in result.console, result
-    for complaint in ("Call Trace", "WARNING: CPU", "BUG:"):
-        assert complaint not in result.console, (complaint, result)
-    assert result.status == expect.CRASHED, result
-    assert "asks for user mode" in result.report, result
-    raise tap.Skip("it boots up to its first program; user mode is not there "
-                   "yet")
-
-
 TESTS = {
     "grub": [
         grub_reaches_its_prompt_and_reads_its_disk,
@@ -200,8 +179,6 @@ def points():
             claim = test.__name__.replace("_", " ").removeprefix(image + " ")
             test.__name__ = expect.point(image, "pvh", PLACE, claim)
             yield test
-    linux_boots_as_pv.__name__ = expect.point("linux", "pv", "kvm")
-    yield linux_boots_as_pv
 
 
 if __name__ == "__main__":

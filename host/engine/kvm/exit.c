@@ -7,21 +7,13 @@
 
 #include "host/domain.h"
 #include "host/engine/kvm/kvm.h"
-#include "host/guest_access.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
 #include "host/pv/emulate.h"
 
-#define VECTOR_GP     13
 #define VECTOR_PF     14
 #define PF_USER       4u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
-
-#define RFLAGS_IF 0x200u
-
-#define OUT_IMM8      0xe6 /* and the port */
-#define OUT_IMM8_LONG 0xe7
-#define OUT_LENGTH    2
 
 #define STUB_END (STUB_VA + offsetof(struct stub_pages, l1))
 
@@ -61,7 +53,7 @@ static void store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu)
     *vcpu_gs_base(vcpu) = s->gs.base;
 }
 
-static void serve_hypercall(struct vcpu *vcpu)
+void exit_serve_hypercall(struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
     const uint64_t nr = r->rax & 0xffffffff;
@@ -72,36 +64,7 @@ static void serve_hypercall(struct vcpu *vcpu)
         vcpu->regs.rax = (uint64_t)result;
 }
 
-/*
- * A SYSCALL instruction: of the guest's kernel it is a hypercall, of its user
- * programs and of 32-bit code a call of the guest's own.
- */
-static void serve_syscall(struct kvm_cpu *cpu, struct vcpu *vcpu, bool narrow)
-{
-    vcpu->regs.rip = vcpu->regs.rcx;
-    vcpu->regs.rflags = vcpu->regs.r11;
-    vcpu->regs.cs = narrow ? FLAT_USER_CS32 : FLAT_KERNEL_CS;
-    vcpu->regs.ss = FLAT_KERNEL_SS;
-    cpu->in_ring0 = true;
-    if (vcpu->user_mode || narrow)
-        bounce_syscall(vcpu);
-    else
-        serve_hypercall(vcpu);
-}
-
-/* All that is known is who did it: ring 3, with a null code segment. */
-static void serve_sysenter(struct kvm_cpu *cpu, struct vcpu *vcpu)
-{
-    vcpu->regs.rip = 0;
-    vcpu->regs.cs = 3;
-    vcpu->regs.rflags |= RFLAGS_IF;
-    vcpu->regs.rsp = 0;
-    vcpu->regs.ss = FLAT_USER_SS;
-    cpu->in_ring0 = true;
-    bounce_sysenter(vcpu);
-}
-
-static void serve_trap(struct vcpu *vcpu, const struct trap *trap)
+void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap)
 {
     if (emulate(vcpu, trap))
         return;
@@ -119,6 +82,8 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 
     cpu->in_ring0 = true;
     if (vcpu->regs.rsp != pushed) {
+        if (syscall_serve_lost(vcpu, vector))
+            return;
         domain_crash(vcpu, "trap %u beside the guest: please report this",
                      vector);
         return;
@@ -135,35 +100,12 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
             trap.error &= ~PF_USER; /* the kernel lives in ring 3, too */
         trap.cr2 = cpu->run->s.regs.sregs.cr2;
     }
-    serve_trap(vcpu, &trap);
+    exit_serve_trap(vcpu, &trap);
 }
 
 static bool in_stub(uint64_t rip)
 {
     return rip >= STUB_VA && rip < STUB_END;
-}
-
-/*
- * The port is open to user programs as well, because some KVM runs LSTAR's
- * code in ring 3. It is none of theirs: they get what any port gives them.
- */
-static void refuse_port(struct vcpu *vcpu)
-{
-    const struct trap trap = {.vector = VECTOR_GP, .has_error = true};
-    uint8_t code[2] = {0, 0};
-
-    vcpu->regs.rip -= sizeof code; /* out %al,$port, or out %al,%dx */
-    guest_read(vcpu, guest_addr(vcpu->regs.rip), code, sizeof code);
-    if (code[0] != OUT_IMM8 && code[0] != OUT_IMM8_LONG)
-        vcpu->regs.rip++;
-    serve_trap(vcpu, &trap);
-}
-
-/* What was executed just before (rip), in the page at LSTAR. */
-static bool is_behind(uint64_t rip, const char *label)
-{
-    return rip == STUB_VA + offsetof(struct stub_pages, syscall) +
-                      (uint64_t)(label - stub_syscall) + OUT_LENGTH;
 }
 
 static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -172,18 +114,12 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
     const uint64_t vectors = stub_code_va(stub_code);
 
     if (!in_stub(rip) && vcpu->user_mode)
-        refuse_port(vcpu);
+        port_refuse_out(vcpu);
     else if (!in_stub(rip))
-        serve_hypercall(vcpu);
+        exit_serve_hypercall(vcpu);
     else if (rip - vectors < 256ul * STUB_VECTOR_SIZE)
         serve_vector(cpu, vcpu, (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
-    else if (is_behind(rip, stub_syscall))
-        serve_syscall(cpu, vcpu, false);
-    else if (is_behind(rip, stub_syscall32))
-        serve_syscall(cpu, vcpu, true);
-    else if (rip == stub_code_va(stub_sysenter) + OUT_LENGTH)
-        serve_sysenter(cpu, vcpu);
-    else
+    else if (!syscall_serve(cpu, vcpu))
         domain_crash(vcpu, "the VM left from 0x%lx: please report this", rip);
 }
 
@@ -255,11 +191,12 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     cpu->in_stub = false;
     store_all(cpu, vcpu);
-    if (run->exit_reason == KVM_EXIT_IO && run->io.port == STUB_PORT &&
-        run->io.direction == KVM_EXIT_IO_OUT)
+    if (run->exit_reason != KVM_EXIT_IO || run->io.port != STUB_PORT)
+        exit_serve_failure(cpu, vcpu);
+    else if (run->io.direction == KVM_EXIT_IO_OUT)
         serve_out(cpu, vcpu);
     else
-        exit_serve_failure(cpu, vcpu);
+        port_refuse_in(cpu, vcpu);
 }
 
 /*

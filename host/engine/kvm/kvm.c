@@ -368,6 +368,7 @@ const struct engine_ops engine_kvm = {
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,
     .kick = kvm_kick,
+    .has_user_mode = true,
     .va_start = 0,
     .va_end = UINT64_MAX,
 };

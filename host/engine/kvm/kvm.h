@@ -19,6 +19,8 @@
 #include "host/memory.h"
 #include "host/vcpu.h"
 
+struct trap;
+
 /* Why to look before entering the guest. */
 #define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
 #define WORK_TICK 2 /* look at everything that may be due */
@@ -134,6 +136,33 @@ int enter_run(struct kvm_cpu *cpu);
 
 /* exit.c: the VM stopped: find out why and serve it. */
 void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* The hypercall that the guest's registers say. */
+void exit_serve_hypercall(struct vcpu *vcpu);
+
+/* A trap of the guest: emulated, or its own. */
+void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap);
+
+/*
+ * syscall.c: the VM left from where SYSCALL leads, or not: then false. Of the
+ * guest's kernel it is a hypercall, of its user programs and of 32-bit code a
+ * call of the guest's own.
+ */
+bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/*
+ * One KVM takes a SYSCALL of 32-bit code to the lower half of CSTAR, on the
+ * program's own stack, and faults there. True if that is what (vector) is:
+ * then it was an undefined instruction, as it is on other CPUs.
+ */
+bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector);
+
+/*
+ * port.c: (vcpu) did something else than a hypercall to the engine's port: an
+ * OUT in user mode, or an IN. They are faults like those of any other port.
+ */
+void port_refuse_out(struct vcpu *vcpu);
+void port_refuse_in(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /* A signal stopped it. */
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu);

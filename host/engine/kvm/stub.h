@@ -129,7 +129,6 @@ uint64_t stub_gdt_entry(const struct stub *stub, unsigned id, unsigned i);
 extern const char stub_code[], stub_code_end[];
 extern const char stub_helper[], stub_touch[];
 extern const char stub_touch_end[];
-extern const char stub_sysenter[];
 extern const char stub_syscall[], stub_syscall32[], stub_syscall_end[];
 
 /* Where the guest has a place in stub_code. */

@@ -46,10 +46,6 @@ stub_touch:
     .globl stub_touch_end
 stub_touch_end:
 
-    .globl stub_sysenter
-stub_sysenter:
-    outb %al, $STUB_PORT
-
     .globl stub_code_end
 stub_code_end:
 

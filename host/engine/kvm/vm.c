@@ -21,26 +21,24 @@
 /* KVM_VCPU_TSC_CTRL is the youngest of what is used. */
 #define NEEDED_LINUX "Linux 5.16 or newer"
 
-#define CR0_BITS         0x80050033u /* PG AM WP NE ET MP PE */
-#define CR4_BITS         0x00000620u /* PAE OSFXSR OSXMMEXCPT */
-#define CR4_OSXSAVE      0x00040000u
-#define EFER_BITS        0x00000d01u /* NXE LMA LME SCE */
-#define MSR_SYSENTER_CS  0x174u
-#define MSR_SYSENTER_ESP 0x175u
-#define MSR_SYSENTER_EIP 0x176u
-#define MSR_STAR         0xc0000081u
-#define MSR_LSTAR        0xc0000082u
-#define MSR_CSTAR        0xc0000083u
-#define MSR_FMASK        0xc0000084u
-#define FMASK_BITS       0x00257fd5u /* all but the fixed one */
-#define CPUID1_XSAVE     (1u << 26)  /* of ECX */
-#define CPUID1_OSXSAVE   (1u << 27)
-#define XCR0_SSE         3u
-#define MAX_CPUID        256
-#define CPUID_EXTENDED   0x80000001u
-#define CPUID_SVM        (1u << 2) /* of ECX */
-#define TSS_AVAILABLE    9
-#define TSS_BUSY         11
+#define CR0_BITS        0x80050033u /* PG AM WP NE ET MP PE */
+#define CR4_BITS        0x00000620u /* PAE OSFXSR OSXMMEXCPT */
+#define CR4_OSXSAVE     0x00040000u
+#define EFER_BITS       0x00000d01u /* NXE LMA LME SCE */
+#define MSR_SYSENTER_CS 0x174u
+#define MSR_STAR        0xc0000081u
+#define MSR_LSTAR       0xc0000082u
+#define MSR_CSTAR       0xc0000083u
+#define MSR_FMASK       0xc0000084u
+#define FMASK_BITS      0x00257fd5u /* all but the fixed one */
+#define CPUID1_XSAVE    (1u << 26)  /* of ECX */
+#define CPUID1_OSXSAVE  (1u << 27)
+#define XCR0_SSE        3u
+#define MAX_CPUID       256
+#define CPUID_EXTENDED  0x80000001u
+#define CPUID_SVM       (1u << 2) /* of ECX */
+#define TSS_AVAILABLE   9
+#define TSS_BUSY        11
 
 #define SLOT_GUEST 0
 #define SLOT_STUB  1
@@ -270,16 +268,13 @@ static int set_cpuid(int kvm, int vcpu, uint64_t *xcr0)
 static int set_msrs(int vcpu)
 {
     const uint64_t syscall = STUB_VA + offsetof(struct stub_pages, syscall);
-    const uint64_t stack = STUB_VA + offsetof(struct stub_pages, frame.rip);
     const struct kvm_msr_entry entries[] = {
         {.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
         {.index = MSR_LSTAR, .data = syscall},
         {.index = MSR_CSTAR,
          .data = syscall + (uint64_t)(stub_syscall32 - stub_syscall)},
         {.index = MSR_FMASK, .data = FMASK_BITS},
-        {.index = MSR_SYSENTER_CS, .data = STUB_CS},
-        {.index = MSR_SYSENTER_ESP, .data = stack},
-        {.index = MSR_SYSENTER_EIP, .data = stub_code_va(stub_sysenter)},
+        {.index = MSR_SYSENTER_CS, .data = 0}, /* a fault, for emulation */
     };
     _Alignas(
         struct kvm_msrs) char room[sizeof(struct kvm_msrs) + sizeof entries];

@@ -1,0 +1,61 @@
+/*
+ * host/engine/kvm/syscall.c: SYSCALL, which the CPU takes to LSTAR or, from
+ * 32-bit code, to CSTAR. There is one `out` each.
+ */
+#include "host/domain.h"
+#include "host/engine/kvm/kvm.h"
+#include "host/guest_access.h"
+#include "host/pv/bounce.h"
+
+#define VECTOR_UD 6
+#define VECTOR_PF 14
+
+#define OUT_LENGTH     2
+#define SYSCALL_LENGTH 2
+
+static uint64_t va_of(const char *label)
+{
+    return STUB_VA + offsetof(struct stub_pages, syscall) +
+           (uint64_t)(label - stub_syscall);
+}
+
+/* vcpu->regs := those behind the instruction. */
+static void go_behind(struct vcpu *vcpu, bool narrow)
+{
+    vcpu->regs.rip = vcpu->regs.rcx;
+    vcpu->regs.rflags = vcpu->regs.r11;
+    vcpu->regs.cs = narrow ? FLAT_USER_CS32 : FLAT_KERNEL_CS;
+    vcpu->regs.ss = FLAT_KERNEL_SS;
+}
+
+bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    const uint64_t at = vcpu->regs.rip - OUT_LENGTH;
+    const bool narrow = at == va_of(stub_syscall32);
+
+    if (!narrow && at != va_of(stub_syscall))
+        return false;
+    go_behind(vcpu, narrow);
+    cpu->in_ring0 = true;
+    if (vcpu->user_mode || narrow)
+        bounce_syscall(vcpu);
+    else
+        exit_serve_hypercall(vcpu);
+    return true;
+}
+
+bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector)
+{
+    static const struct trap undefined = {.vector = VECTOR_UD};
+    struct stub_frame frame;
+
+    if (vector != VECTOR_PF || !vcpu->user_mode ||
+        guest_read(vcpu, guest_addr(vcpu->regs.rsp), &frame, sizeof frame) ||
+        frame.rip != (uint32_t)va_of(stub_syscall32))
+        return false;
+    go_behind(vcpu, true);
+    vcpu->regs.rip -= SYSCALL_LENGTH;
+    vcpu->regs.rsp = frame.rsp;
+    bounce_trap(vcpu, &undefined);
+    return true;
+}

@@ -1,0 +1,537 @@
+/*
+ * A kernel and its user programs: the iret hypercall leads to them, traps,
+ * system calls and events lead back, each side has its own page tables, stack
+ * and GS base, and a program can neither touch the kernel nor do what only a
+ * kernel may.
+ */
+#include "verdict.h"
+
+#include <pvguest/clock.h>
+#include <pvguest/event.h>
+#include <pvguest/page.h>
+#include <pvguest/trap.h>
+
+#include <stdint.h>
+#include <string.h>
+
+#include <hypercall/calls.h>
+
+#define USER_CODE  0x40000000ul /* 32-bit code has to reach it */
+#define USER_DATA  (USER_CODE + PAGE_SIZE)
+#define USER_STACK (USER_DATA + PAGE_SIZE - 64)
+
+#define PTE_TABLE     0x27ul /* present, writable, user, accessed */
+#define PTE_CODE      0x25ul
+#define PTE_DATA      0x8000000000000067ul
+#define PTE_READ_ONLY 0x8000000000000021ul
+
+#define RFLAGS_IF 0x200ul
+#define RFLAGS_DF 0x400ul
+
+#define USER_CS 0xe033
+#define USER_SS 0xe02b
+
+#define VECTOR_SYSCALL 0x80
+#define BY_USER        3 /* trap_info.flags: may do it by INT */
+
+/* Registers of the program; the assembly below knows their places. */
+struct user {
+    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t flags; /* VGCF_* */
+    uint64_t rip, cs, rflags, rsp, ss;
+    uint64_t sp_in_kernel; /* what the stack was on the way back */
+};
+
+/* What led back from the program. */
+#define BY_SYSCALL   0x100
+#define BY_SYSCALL32 0x101
+
+long user_enter(struct user *user);
+extern char user_leave[], user_syscall[], user_syscall32[];
+uint64_t user_left_by;
+
+/* clang-format off */
+__asm__(
+    ".text\n"
+    "user_enter:\n\t"
+    "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n\t"
+    "mov %rsp, user_kernel_rsp\n\t"
+    "mov %rdi, user_now\n\t"
+    "push 160(%rdi)\n\t" /* ss, rsp, rflags, cs, rip, flags */
+    "push 152(%rdi)\n\t"
+    "push 144(%rdi)\n\t"
+    "push 136(%rdi)\n\t"
+    "push 128(%rdi)\n\t"
+    "push 120(%rdi)\n\t"
+    "mov 0(%rdi), %rax; mov 8(%rdi), %rcx; mov 16(%rdi), %rdx\n\t"
+    "mov 24(%rdi), %rbx; mov 32(%rdi), %rbp; mov 40(%rdi), %rsi\n\t"
+    "mov 56(%rdi), %r8; mov 64(%rdi), %r9; mov 72(%rdi), %r10\n\t"
+    "mov 80(%rdi), %r11; mov 88(%rdi), %r12; mov 96(%rdi), %r13\n\t"
+    "mov 104(%rdi), %r14; mov 112(%rdi), %r15; mov 48(%rdi), %rdi\n\t"
+    "jmp hypercall_page + 23 * 32\n"
+
+    /* The frame: rcx, r11, rip, cs, rflags, rsp, ss. */
+    "user_syscall32:\n\t"
+    "movq $0x101, user_left_by\n\t"
+    "jmp 1f\n"
+    "user_syscall:\n\t"
+    "movq $0x100, user_left_by\n"
+    "1:\n\t"
+    "push %rdi\n\t"
+    "mov user_now, %rdi\n\t"
+    "mov %rax, 0(%rdi); mov %rdx, 16(%rdi)\n\t"
+    "mov %rbx, 24(%rdi); mov %rbp, 32(%rdi); mov %rsi, 40(%rdi)\n\t"
+    "mov %r8, 56(%rdi); mov %r9, 64(%rdi); mov %r10, 72(%rdi)\n\t"
+    "mov %r12, 88(%rdi); mov %r13, 96(%rdi)\n\t"
+    "mov %r14, 104(%rdi); mov %r15, 112(%rdi)\n\t"
+    "pop %rax; mov %rax, 48(%rdi)\n\t"
+    "mov %rsp, 168(%rdi)\n\t"
+    "pop %rax; mov %rax, 8(%rdi)\n\t"
+    "pop %rax; mov %rax, 80(%rdi)\n\t"
+    "pop %rax; mov %rax, 128(%rdi)\n\t"
+    "pop %rax; mov %rax, 136(%rdi)\n\t"
+    "pop %rax; mov %rax, 144(%rdi)\n\t"
+    "pop %rax; mov %rax, 152(%rdi)\n\t"
+    "pop %rax; mov %rax, 160(%rdi)\n"
+    "user_leave:\n\t"
+    "mov user_kernel_rsp, %rsp\n\t"
+    "cld\n\t"
+    "pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n\t"
+    "mov user_left_by, %rax\n\t"
+    "ret\n"
+
+    ".local user_kernel_rsp, user_now\n"
+    ".comm user_kernel_rsp, 8, 8\n"
+    ".comm user_now, 8, 8\n"
+
+    /* The programs. Each ends where it calls the kernel. */
+    ".section .rodata\n"
+    "programs:\n"
+    "program_call: mov $17, %eax; syscall; mov $18, %eax; syscall\n"
+    "program_read: mov (%rdi), %rax; syscall\n"
+    "program_write: mov %rax, (%rdi); syscall\n"
+    "program_jump: jmp *%rdi\n"
+    "program_read_gs: mov %gs:0, %rax; syscall\n"
+    "program_wait: incq 8(%rdi); cmpq $0, (%rdi); je program_wait; syscall\n"
+    "program_breakpoint: int3; syscall\n"
+    "program_int: int $0x80; syscall\n"
+    "program_closed_int: int $0x81; syscall\n"
+    "program_hlt: hlt; syscall\n"
+    "program_cli: cli; syscall\n"
+    "program_clts: clts; syscall\n"
+    "program_cr0: mov %cr0, %rax; syscall\n"
+    "program_cr3: mov %rdi, %cr3; syscall\n"
+    "program_rdmsr: rdmsr; syscall\n"
+    "program_wrmsr: wrmsr; syscall\n"
+    "program_wbinvd: wbinvd; syscall\n"
+    "program_lgdt: lgdt (%rdi); syscall\n"
+    "program_swapgs: swapgs; syscall\n"
+    "program_in: in $0x7e, %al; syscall\n"
+    "program_out: out %al, $0x7e; syscall\n"
+    "program_out_dx: out %al, %dx; syscall\n"
+    "program_ud2: ud2; syscall\n"
+    ".code32\n"
+    "program_32: mov $0x12345678, %ebx; dec %ebx; int $0x80\n"
+    "program_32_call: syscall\n"
+    "program_32_enter: sysenter\n"
+    ".code64\n"
+    "programs_end:\n"
+    ".previous\n");
+/* clang-format on */
+
+extern const char programs[], programs_end[], program_call[], program_read[],
+    program_write[], program_jump[], program_read_gs[], program_wait[],
+    program_breakpoint[], program_int[], program_closed_int[], program_hlt[],
+    program_cli[], program_clts[], program_cr0[], program_cr3[],
+    program_rdmsr[], program_wrmsr[], program_wbinvd[], program_lgdt[],
+    program_swapgs[], program_in[], program_out[], program_out_dx[],
+    program_ud2[], program_32[], program_32_call[], program_32_enter[];
+extern char trap_4[];
+
+static struct user user;
+static struct trap_frame seen;
+static uint64_t *data, kernel_word = 0x6b65726e656c, kernel_gs[1];
+static char *kernel_stack;
+
+/* A trap: of the program it ends its run; the kernel makes none. */
+static bool note(struct trap_frame *frame)
+{
+    if ((frame->cs & 3) != 3)
+        return false;
+    seen = *frame;
+    user.rax = frame->rax;
+    user.rcx = frame->rcx;
+    user.rbx = frame->rbx;
+    user.r11 = frame->r11;
+    user.rip = frame->rip;
+    user.sp_in_kernel = (uintptr_t)frame;
+    user_left_by = frame->vector;
+    frame->rip = (uintptr_t)user_leave;
+    frame->cs = FLAT_KERNEL_CS & ~3ul;
+    frame->ss = FLAT_KERNEL_SS;
+    frame->rsp = (uintptr_t)frame;
+    frame->rflags &= ~0x100ul;
+    return true;
+}
+
+static uint64_t address_of(const char *program)
+{
+    return USER_CODE + (uint64_t)(program - programs);
+}
+
+static void prepare(const char *program)
+{
+    user = (struct user){
+        .rip = address_of(program),
+        .cs = USER_CS,
+        .rflags = 2, /* upcalls stay masked */
+        .rsp = USER_STACK,
+        .ss = USER_SS,
+    };
+    seen = (struct trap_frame){0};
+}
+
+static long run(const char *program, uint64_t rdi)
+{
+    prepare(program);
+    user.rdi = rdi;
+    return user_enter(&user);
+}
+
+static bool set_read_only(const void *page)
+{
+    return hypercall_update_va_mapping(
+               (uintptr_t)page, page_mfn(page) << PAGE_SHIFT | PTE_READ_ONLY,
+               UVMF_INVLPG) == 0;
+}
+
+static uint64_t *link_table(uint64_t *above, unsigned slot)
+{
+    uint64_t *table = page_alloc_zeroed(1);
+
+    above[slot] = page_mfn(table) << PAGE_SHIFT | PTE_TABLE;
+    return table;
+}
+
+/* Tables with two pages and nothing of the kernel. */
+static uint64_t make_space(void)
+{
+    uint64_t *l4 = page_alloc_zeroed(1);
+    uint64_t *l3 = link_table(l4, USER_CODE >> 39 & 511);
+    uint64_t *l2 = link_table(l3, USER_CODE >> 30 & 511);
+    uint64_t *l1 = link_table(l2, USER_CODE >> 21 & 511);
+    char *code = page_alloc_zeroed(1);
+    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L4_TABLE};
+
+    memcpy(code, programs, (size_t)(programs_end - programs));
+    data = page_alloc_zeroed(1);
+    l1[0] = page_mfn(code) << PAGE_SHIFT | PTE_CODE;
+    l1[1] = page_mfn(data) << PAGE_SHIFT | PTE_DATA;
+    pin.arg1.mfn = page_mfn(l4);
+    if (!set_read_only(l4) || !set_read_only(l3) || !set_read_only(l2) ||
+        !set_read_only(l1) || hypercall_mmuext_op(&pin, 1, NULL, DOMID_SELF))
+        return 0;
+    return page_mfn(l4);
+}
+
+static bool use_space(uint64_t l4)
+{
+    const struct mmuext_op op = {.cmd = MMUEXT_NEW_USER_BASEPTR,
+                                 .arg1.mfn = l4};
+
+    return hypercall_mmuext_op(&op, 1, NULL, DOMID_SELF) == 0;
+}
+
+static bool set_callback(uint16_t type, const char *address)
+{
+    struct callback_register op = {.type = type,
+                                   .flags = CALLBACKF_mask_events,
+                                   .address = (uintptr_t)address};
+
+    return hypercall_callback_op(CALLBACKOP_register, &op) == 0;
+}
+
+static void set_up(void)
+{
+    static const struct trap_info gates[] = {
+        {VECTOR_SYSCALL, BY_USER | 4, FLAT_KERNEL_CS, (uintptr_t)trap_4},
+        {0, 0, 0, 0},
+    };
+    const uint64_t l4 = make_space();
+
+    for (unsigned i = 0; i < TRAP_NR; i++)
+        trap_handle(i, note);
+    kernel_stack = page_alloc(4);
+    kernel_gs[0] = 0x6b;
+    data[0] = 0x75;
+    promise(l4 != 0, "tables without the kernel can be pinned");
+    promise(use_space(l4), "and set for user mode");
+    promise(hypercall_stack_switch(
+                FLAT_KERNEL_SS,
+                (unsigned long)(kernel_stack + 4 * PAGE_SIZE - 8)) == 0,
+            "so can a stack for the way back");
+    promise(hypercall_set_trap_table(gates) == 0 &&
+                hypercall_set_segment_base(SEGBASE_GS_KERNEL,
+                                           (uintptr_t)kernel_gs) == 0 &&
+                hypercall_set_segment_base(SEGBASE_GS_USER, USER_DATA) == 0,
+            "a gate for programs, and a GS base for each side");
+}
+
+/* Of the program, by (vector) with (error), at its (offset)th byte. */
+static bool came(long by, long vector, uint64_t error, const char *program,
+                 unsigned offset)
+{
+    const bool right = by == vector && seen.error == error &&
+                       user.rip == address_of(program) + offset;
+
+    if (!right)
+        printf("# it came back by %ld with 0x%lx at 0x%lx, not %ld, 0x%lx, "
+               "0x%lx\n",
+               by, seen.error, user.rip, vector, error,
+               address_of(program) + offset);
+    return right;
+}
+
+static uint64_t read_gs(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(value));
+    return value;
+}
+
+static void system_calls(void)
+{
+    const uint64_t top = (uintptr_t)kernel_stack + 4 * PAGE_SIZE - 16;
+    long by;
+
+    promise(came(run(program_call, 0), 6, 0, program_call, 5),
+            "a system call nobody is there for is an undefined instruction");
+    promise(set_callback(CALLBACKTYPE_syscall, user_syscall) &&
+                set_callback(CALLBACKTYPE_syscall32, user_syscall32),
+            "callbacks for system calls can be set");
+
+    prepare(program_call);
+    user.rsi = 0x11;
+    user.r8 = 0x88;
+    user.r15 = 0xff;
+    user.rflags |= RFLAGS_DF;
+    by = user_enter(&user);
+    promise(by == BY_SYSCALL && user.rax == 17,
+            "a hypercall of a program is a call of its kernel");
+    promise(user.rip == address_of(program_call) + 7 && user.rcx == user.rip,
+            "which is told where it came from");
+    promise(user.rflags == (RFLAGS_DF | 2) &&
+                user.r11 == (RFLAGS_IF | RFLAGS_DF | 2),
+            "with which flags, IF being the upcall mask");
+    promise((user.cs & 0xff) == 0x33 && user.rsp == USER_STACK,
+            "and on which stack");
+    promise(user.sp_in_kernel == top - 56, "on the stack it named");
+    promise(user.rsi == 0x11 && user.r8 == 0x88 && user.r15 == 0xff,
+            "registers are the program's");
+
+    user.cs = USER_CS;
+    user.flags = VGCF_in_syscall;
+    user.rax = 0;
+    by = user_enter(&user);
+    promise(by == BY_SYSCALL && user.rax == 18,
+            "it goes on behind its call, to the next");
+}
+
+/* A fault for (vector); QEMU's TCG counts gates of long mode by 16 bytes. */
+static bool names_int(long by, unsigned vector, const char *program)
+{
+    const unsigned shift = seen.error == (vector << 4 | 2) ? 4 : 3;
+
+    return came(by, 13, vector << shift | 2, program, 0);
+}
+
+static void traps(void)
+{
+    const uint64_t top = (uintptr_t)kernel_stack + 4 * PAGE_SIZE - 16;
+
+    prepare(program_breakpoint);
+    user.rcx = 0xcc;
+    user.r11 = 0x1111;
+    promise(came(user_enter(&user), 3, 0, program_breakpoint, 1),
+            "a breakpoint of a program is its kernel's trap");
+    promise(user.rcx == 0xcc && user.r11 == 0x1111,
+            "the iret hypercall sets all registers");
+    promise(seen.rsp == USER_STACK && (seen.ss & 0xffff) == USER_SS &&
+                (seen.cs & 0xffff) == USER_CS,
+            "the frame has stack and segments of the program");
+    promise(user.sp_in_kernel < top && user.sp_in_kernel > top - 1024,
+            "and lies on the kernel's stack");
+
+    prepare(program_breakpoint);
+    user.flags = VGCF_in_syscall;
+    user.rcx = 0xcc;
+    user.r11 = 0x1111;
+    user.rflags |= RFLAGS_DF;
+    promise(came(user_enter(&user), 3, 0, program_breakpoint, 1) &&
+                user.rcx == address_of(program_breakpoint) &&
+                user.r11 == (RFLAGS_IF | RFLAGS_DF | 2),
+            "for a system call it sets what SYSRET would");
+
+    promise(came(run(program_ud2, 0), 6, 0, program_ud2, 0),
+            "an undefined instruction is one");
+    promise(came(run(program_int, 0), 4, 0, program_int, 2),
+            "an INT that is open to programs is its trap");
+    promise(names_int(run(program_closed_int, 0), 0x81, program_closed_int),
+            "another is a fault that names it");
+}
+
+static void segment_bases(void)
+{
+    data[0] = 0x75;
+    promise(run(program_read_gs, 0) == BY_SYSCALL && user.rax == 0x75,
+            "GS is the program's in the program");
+    promise(read_gs() == 0x6b, "and the kernel's in the kernel");
+}
+
+static void memory(void)
+{
+    const uint64_t kernel = (uintptr_t)&kernel_word;
+    long by;
+
+    data[1] = 0x1234;
+    promise(run(program_read, USER_DATA + 8) == BY_SYSCALL &&
+                user.rax == 0x1234,
+            "a program reads its own memory");
+    promise(came(run(program_read, kernel), 14, 4, program_read, 0) &&
+                trap_fault_address() == kernel,
+            "it cannot read the kernel's");
+    by = run(program_write, kernel);
+    promise(came(by, 14, 6, program_write, 0) && kernel_word == 0x6b65726e656c,
+            "nor write it");
+    by = run(program_jump, (uintptr_t)user_leave);
+    promise(by == 14 && (seen.error | 16) == 20 &&
+                user.rip == (uintptr_t)user_leave,
+            "nor run its code");
+    promise(came(run(program_write, USER_CODE), 14, 7, program_write, 0),
+            "nor write its own code");
+    by = run(program_jump, USER_DATA);
+    promise(by == 14 && seen.error == 21 && user.rip == USER_DATA,
+            "nor run its data");
+    promise(came(run(program_read, 0x8000000000000000), 13, 0, program_read, 0),
+            "no address is a fault of protection");
+}
+
+static void privileged_instructions(void)
+{
+    static const struct {
+        const char *program, *name;
+    } all[] = {
+        {program_hlt, "HLT"},
+        {program_cli, "CLI"},
+        {program_clts, "CLTS"},
+        {program_cr0, "a read of CR0"},
+        {program_cr3, "a change of CR3"},
+        {program_rdmsr, "RDMSR"},
+        {program_wrmsr, "WRMSR"},
+        {program_wbinvd, "WBINVD"},
+        {program_lgdt, "LGDT"},
+        {program_swapgs, "SWAPGS"},
+        {program_in, "IN"},
+        {program_out, "OUT"},
+        {program_out_dx, "OUT by DX"},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char claim[64];
+
+        snprintf(claim, sizeof claim, "%s is a program's fault", all[i].name);
+        prepare(all[i].program);
+        user.rcx = 0xc0000102; /* an MSR that the kernel may have */
+        user.rdx = 0x7e;
+        user.rdi = USER_DATA;
+        promise(came(user_enter(&user), 13, 0, all[i].program, 0), claim);
+    }
+    promise(run(program_read_gs, 0) == BY_SYSCALL && user.rax == 0x75,
+            "nothing came of any");
+}
+
+static void wake(void *context)
+{
+    *(volatile uint64_t *)context = 1;
+}
+
+static void events(void)
+{
+    struct timer timer = {0};
+    long by;
+
+    data[8] = data[9] = 0;
+    event_upcalls(true);
+    timer_arm(&timer, clock_system_ns() + 5000000, wake, &data[8]);
+    prepare(program_wait);
+    user.rflags |= RFLAGS_IF;
+    user.rdi = USER_DATA + 64;
+    user.rcx = 0xcc;
+    user.r12 = 0x12;
+    by = user_enter(&user);
+    event_upcalls(false);
+    promise(by == BY_SYSCALL && data[8] == 1,
+            "an event comes while a program runs");
+    promise(data[9] > 0 && user.r12 == 0x12, "which goes on as it was");
+}
+
+static void other_segments(void)
+{
+    long by;
+
+    prepare(program_32);
+    user.cs = FLAT_USER_CS32;
+    promise(came(user_enter(&user), 4, 0, program_32, 8) &&
+                user.rbx == 0x12345677,
+            "32-bit code runs as such, and its INT leads back");
+    promise((seen.cs & 0xffff) == FLAT_USER_CS32, "the frame says what it is");
+    prepare(program_32_call);
+    user.cs = FLAT_USER_CS32;
+    by = user_enter(&user);
+    promise(
+        (by == BY_SYSCALL32 && user.rip == address_of(program_32_call) + 2) ||
+            came(by, 6, 0, program_32_call, 0),
+        "its SYSCALL has a callback of its own, where the CPU has one");
+    prepare(program_32_enter);
+    user.cs = FLAT_USER_CS32;
+    by = user_enter(&user);
+    promise(by == 6 || (by == 13 && seen.error == 0),
+            "a SYSENTER is a fault as long as nobody is there for it");
+
+    prepare(program_breakpoint);
+    user.cs = 0x7773;
+    by = user_enter(&user);
+    promise(by == 13 && seen.error == 0x7770 &&
+                user.rip == address_of(program_breakpoint) &&
+                (seen.cs & 0xffff) == 0x7773,
+            "a code segment that is none is a fault of the program");
+
+    prepare(program_breakpoint);
+    user.rip = 0x8000000000000000;
+    by = user_enter(&user);
+    promise(by == 13 && seen.error == 0 && user.rip == 0x8000000000000000 &&
+                (seen.cs & 3) == 3,
+            "so is an address that is none");
+    prepare(program_breakpoint);
+    user.rip = 0x8000000000000000;
+    user.flags = VGCF_in_syscall;
+    by = user_enter(&user);
+    promise(by == 13 && seen.error == 0 && user.rip == 0x8000000000000000 &&
+                (seen.cs & 3) == 3,
+            "also behind a system call");
+}
+
+int main(void)
+{
+    set_up();
+    system_calls();
+    traps();
+    segment_bases();
+    memory();
+    privileged_instructions();
+    events();
+    other_segments();
+    return verdict();
+}
