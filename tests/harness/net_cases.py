@@ -10,6 +10,8 @@ def _says_so(status):
 
 
 CASES = [
+    Case("echo", "without a network", _says_so(1)),
     Case("httpd", "without a network", _says_so(1)),
     Case("frames", "without a network", _says_so(2)),
+    Case("ping", "without a network", _says_so(1), args=["10.0.0.1"]),
 ]

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The web server unikernel, visited as the world would: through passt, and
 through a tap device by the kernel's own TCP."""
-import functools
 import http.client
 import os
 import re
@@ -13,35 +12,12 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
+import lan  # noqa: E402
 import tap  # noqa: E402
 
 
-def free_port():
-    """Of both families: passt takes it in both."""
-    with socket.socket(socket.AF_INET6) as one:
-        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        one.bind(("::", 0))
-        return one.getsockname()[1]
-
-
-class Server:
+class Web(lan.Server):
     """httpd while it runs; for a with statement."""
-
-    def __init__(self, spec, address, port, args=()):
-        self.address, self.port = address, port
-        self.process = guest.start("--memory", "64M", "--net", spec,
-                                   guest=guest.example("httpd"), args=args)
-
-    def __enter__(self):
-        said = self.process.stdout.readline().decode()
-        if not said.startswith("httpd: http://"):
-            raise AssertionError((said, guest.finish(self.process)))
-        self.said = said
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
 
     def connect(self):
         return http.client.HTTPConnection(self.address, self.port, timeout=20)
@@ -52,51 +28,12 @@ class Server:
         return line.getresponse().read().decode()
 
 
-@functools.cache
-def need_passt():
-    """It shuts itself in by namespaces, which not every system permits."""
-    if not shutil.which("passt"):
-        raise tap.Skip("passt is not installed")
-    result = guest.run("--net", "user", guest=guest.example("hello"))
-    if "namespace" in result.report and "not permitted" in result.report:
-        raise tap.Skip("passt may not make namespaces here")
-    assert result.status == 0, result
-
-
 def by_passt():
-    need_passt()
-    port = free_port()
-    return Server(f"user,hostfwd=tcp::{port}-:80", "127.0.0.1", port)
+    return lan.by_passt("httpd", "httpd: http://", 80, Web)
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-class Tap:
-    """A tap device with an address of the host's; for a with statement."""
-
-    def __init__(self, name="pvtest%d" % os.getpid()):
-        self.name = name[:15]
-
-    def __enter__(self):
-        if os.geteuid() or not os.path.exists("/dev/net/tun"):
-            raise tap.Skip("only root, with /dev/net/tun, makes tap devices")
-        if not shutil.which("ip"):
-            raise tap.Skip("the program ip is not installed (iproute2)")
-        ip("tuntap", "add", "dev", self.name, "mode", "tap", "vnet_hdr")
-        ip("addr", "add", "198.18.77.1/24", "dev", self.name)
-        ip("-6", "addr", "add", "fd77::1/64", "dev", self.name, "nodad")
-        ip("link", "set", self.name, "up")
-        return self
-
-    def __exit__(self, *_):
-        ip("link", "del", self.name)
-
-    def server(self, *more):
-        return Server(f"vifname={self.name}", "198.18.77.2", 80,
-                      ["ip=198.18.77.2/24,gw=198.18.77.1", "ip6=fd77::2/64",
-                       *more])
+def by_tap(device):
+    return device.server("httpd", "httpd: http://", 80, Web)
 
 
 def requests(page):
@@ -160,20 +97,20 @@ def many_visit_at_once():
 
 
 def the_kernel_reaches_it_by_a_tap_device():
-    with Tap() as device, device.server() as server:
-        assert "198.18.77.2" in server.said, server.said
+    with lan.Tap() as device, by_tap(device) as server:
+        assert lan.GUEST in server.said, server.said
         for _ in range(200):
             page = server.get()
         assert requests(page) == 200, page
-        ping = subprocess.run(["ping", "-c", "3", "-i", "0.2", "198.18.77.2"],
+        ping = subprocess.run(["ping", "-c", "3", "-i", "0.2", lan.GUEST],
                               capture_output=True, text=True, check=False) \
             if shutil.which("ping") else None
         assert not ping or " 0% packet loss" in ping.stdout, ping
 
 
 def it_speaks_ipv6():
-    with Tap() as device, device.server() as server:
-        server.address = "fd77::2"
+    with lan.Tap() as device, by_tap(device) as server:
+        server.address = lan.GUEST6
         assert "unikernel" in server.get()
 
 
@@ -194,7 +131,7 @@ def answer_names(sock):
             b"\0\1" + bytes([0, answers]) + b"\0\0\0\0" +
             question[12:name_end + 4] +
             (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" +
-             socket.inet_aton("198.18.77.1")) * answers, who)
+             socket.inet_aton(lan.HOST)) * answers, who)
 
 
 def speak_once(listener):
@@ -204,14 +141,14 @@ def speak_once(listener):
 
 
 def it_finds_names_and_connects():
-    with Tap() as device, \
+    with lan.Tap() as device, \
             socket.socket(type=socket.SOCK_DGRAM) as names, \
             socket.socket() as listener:
         try:
-            names.bind(("198.18.77.1", 53))
+            names.bind((lan.HOST, 53))
         except OSError as error:
             raise tap.Skip(f"no server of names here: {error}") from None
-        listener.bind(("198.18.77.1", 0))
+        listener.bind((lan.HOST, 0))
         listener.listen(1)
         listener.settimeout(30)
         threading.Thread(target=answer_names, args=[names],
@@ -220,12 +157,12 @@ def it_finds_names_and_connects():
                          daemon=True).start()
         result = guest.run(
             "--net", f"vifname={device.name}", guest=guest.image("names"),
-            args=["ip=198.18.77.2/24,gw=198.18.77.1,dns=198.18.77.1",
+            args=[f"ip={lan.GUEST}/24,gw={lan.HOST},dns={lan.HOST}",
                   "parrot.test", "nobody.test", "192.0.2.7",
                   str(listener.getsockname()[1])])
     assert result.status == 0, result
     assert result.console.splitlines() == [
-        "parrot.test: 198.18.77.1", "nobody.test: Name does not resolve",
+        f"parrot.test: {lan.HOST}", "nobody.test: Name does not resolve",
         "192.0.2.7: 192.0.2.7", "hello, guest"], result
 
 

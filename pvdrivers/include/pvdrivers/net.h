@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NET_MAX_PIECES 18 /* slots of 4 KiB that a frame may take */
+#define NET_MAX_PIECES  18 /* slots of 4 KiB that a frame may take */
+#define NET_BUFFER_ROOM 64 /* bytes */
 
 struct net;
 
@@ -37,6 +38,7 @@ struct net_buffer {
     bool verified;  /* TCP's or UDP's checksum needs no look */
     bool partial;   /* nor is it complete: the frame never left this machine */
     uint16_t gso_size; /* not 0: made of TCP segments of that many bytes */
+    uint64_t room[NET_BUFFER_ROOM / 8]; /* the receiver's to use */
     /* private */
     void *page;
     uint32_t ref;

@@ -5,6 +5,7 @@
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
 
+#define LWIP_HOOK_FILENAME            "hooks.h"
 #define NO_SYS                        0
 #define SYS_LIGHTWEIGHT_PROT          0
 #define LWIP_TCPIP_CORE_LOCKING       1
@@ -46,6 +47,7 @@
 #define LWIP_IGMP                      1
 #define LWIP_MULTICAST_TX_OPTIONS      1
 #define LWIP_RAW                       1
+#define LWIP_NETIF_TX_SINGLE_PBUF      1 /* a datagram is one piece */
 #define ARP_QUEUEING                   1
 #define IP_REASS_MAX_PBUFS             64
 
