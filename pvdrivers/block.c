@@ -17,11 +17,29 @@
 
 static struct block *blocks; /* open ones */
 
-static int disk_numbers_compare(const void *a, const void *b)
+/* The number that (name) is, or -1. */
+static int64_t disk_number(const char *name)
 {
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    int64_t number = 0;
 
-    return (left > right) - (left < right);
+    if (!*name)
+        return -1;
+    for (; *name; name++) {
+        if (*name < '0' || *name > '9')
+            return -1;
+        number = number * 10 + (*name - '0');
+        if (number > UINT32_MAX)
+            return -1;
+    }
+    return number;
+}
+
+/* Put (number) where it belongs in the (nr) that are there, ascending. */
+static void insert_number(uint32_t *numbers, long nr, uint32_t number)
+{
+    for (; nr && numbers[nr - 1] > number; nr--)
+        numbers[nr] = numbers[nr - 1];
+    numbers[nr] = number;
 }
 
 /*
@@ -40,14 +58,12 @@ static long disk_numbers(uint32_t **numbers)
     }
     len = store_directory(STORE_NO_TX, DEVICES, names, DEVICES_MAX);
     for (long at = 0; at < len; at += (long)strlen(names + at) + 1) {
-        char *end;
-        unsigned long number = strtoul(names + at, &end, 10);
+        int64_t number = disk_number(names + at);
 
-        if (names[at] && !*end && number <= UINT32_MAX)
-            (*numbers)[nr++] = (uint32_t)number;
+        if (number >= 0)
+            insert_number(*numbers, nr++, (uint32_t)number);
     }
     free(names);
-    qsort(*numbers, (size_t)nr, sizeof **numbers, disk_numbers_compare);
     return len < 0 ? len : nr;
 }
 

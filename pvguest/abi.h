@@ -67,6 +67,13 @@ struct guest_abi {
      */
     uint32_t (*grow_grants)(uint32_t from, uint32_t to, uintptr_t va);
 
+    /*
+     * On (vcpu), which runs this, have user mode enter the kernel by the end of
+     * its (user.frame). Selectors of user mode.
+     */
+    bool (*enable_user)(struct guest_vcpu *vcpu);
+    uint16_t user_cs, user_ss;
+
     /* The builder's rings. A port of 0: there is none. */
     evtchn_port_t (*ring_port)(enum builder_ring ring);
     void *(*ring_page)(enum builder_ring ring);

@@ -6,6 +6,8 @@
 #include "this_vcpu.h"
 
 #define FRAME_RIP    (17 * 8) /* in struct trap_frame */
+#define FRAME_CS     (18 * 8)
+#define RPL          3
 #define FXSAVE_SIZE  512
 #define XSAVE_HEADER 512
 
@@ -32,6 +34,8 @@ guest_trap_common:
     push %r13
     push %r14
     push %r15
+    testb $RPL, FRAME_CS(%rsp)
+    jnz user_left
     cld
     mov %rsp, %rbx
 

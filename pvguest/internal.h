@@ -46,9 +46,6 @@ void page_add(uintptr_t start, uintptr_t end);
 /* Does [(address), +len) lie in RAM that is mapped? */
 bool page_is_mapped(uintptr_t address, size_t len);
 
-/* One more than the highest page frame number of RAM. */
-size_t page_nr_pfns(void);
-
 /* The machine frames of RAM by pfn; NULL where frame n is page n. */
 extern uint64_t *page_p2m;
 
@@ -68,6 +65,10 @@ void balloon_init(void *book);
 
 /* window.c: (nr) pages of address space in a row, for map_frame; 0: none. */
 uintptr_t map_window(size_t nr);
+
+/* trap.c: bytes of x87, SSE and so on: more than FXSAVE_SIZE with XSAVE. */
+#define FXSAVE_SIZE 512
+size_t trap_state_size(void);
 
 /* thread.c */
 void thread_init(void);

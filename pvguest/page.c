@@ -258,9 +258,14 @@ size_t page_nr_free(void)
     return nr_free;
 }
 
+size_t page_pfn(const void *address)
+{
+    return ((uintptr_t)address - virt_base()) / PAGE_SIZE;
+}
+
 uint64_t page_mfn(const void *address)
 {
-    size_t pfn = ((uintptr_t)address - virt_base()) / PAGE_SIZE;
+    size_t pfn = page_pfn(address);
 
     return page_p2m ? page_p2m[pfn] : pfn;
 }

@@ -11,6 +11,9 @@
 #define VCPU_BLOCK_SP 8
 #define VCPU_INFO     16
 #define VCPU_PREEMPT  24
+#define VCPU_USER     64
+
+#include "user_entry.h"
 
 #ifndef __ASSEMBLY__
 
@@ -33,6 +36,8 @@ struct guest_vcpu {
     struct vcpu_info *info; /* the hypervisor's and ours */
     bool preempt;           /* upcalls between any two instructions */
     unsigned id;
+
+    struct user_entry user; /* user.c */
 
     /* timer.c */
     struct timer *first_timer; /* to fire */

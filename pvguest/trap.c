@@ -13,11 +13,9 @@
 
 #define VECTOR_UPCALL 256
 
-#define FXSAVE_SIZE 512
-#define XCR0_SSE    2
+#define XCR0_SSE 2
 
 void guest_trap(struct trap_frame *frame);
-size_t trap_state_size(void);
 
 static const char *const names[TRAP_NR] = {
     [0] = "divide error",

@@ -9,6 +9,8 @@
 #define SCHEDOP_block 1
 #define UPCALL_MASK   1 /* offset of evtchn_upcall_mask in vcpu_info */
 #define VECTOR_UPCALL 256
+#define BOUNCE_CS     24 /* in a bounce frame without error code */
+#define RPL           3
 
 /*
  * A bounce frame is, upwards: RCX, R11, perhaps an error code, RIP, CS,
@@ -99,6 +101,8 @@ pv_sleep:
     .global pv_upcall
     .type pv_upcall, @function
 pv_upcall:
+    testb $RPL, BOUNCE_CS(%rsp)
+    jnz 2f
     cmpb $0, guest_smp(%rip)
     jne 1f
     cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
@@ -112,6 +116,17 @@ pv_upcall:
     push $VECTOR_UPCALL
     jmp guest_trap_common
     .size pv_upcall, . - pv_upcall
+
+/* SYSCALL in user mode. */
+    .global pv_syscall
+    .type pv_syscall, @function
+pv_syscall:
+    pop %rcx
+    pop %r11
+    push $0
+    push $VECTOR_SYSCALL
+    jmp guest_trap_common
+    .size pv_syscall, . - pv_syscall
 
 /*
  * A callback the hypervisor makes when it could not reload a segment: nothing

@@ -9,7 +9,8 @@
 #include <xen/xen.h>
 
 /* entry_x86_64.S */
-extern char pv_trap_return[], pv_sleep[], pv_upcall[], pv_failsafe[];
+extern char pv_trap_return[], pv_sleep[], pv_upcall[], pv_syscall[],
+    pv_failsafe[];
 
 /* trap.c: for HYPERVISOR_set_trap_table. */
 extern const struct trap_info pv_trap_table[];

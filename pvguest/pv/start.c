@@ -94,6 +94,16 @@ static void *pv_ring_page(enum builder_ring ring)
     return page_map_frame(mfn, true);
 }
 
+/* Bounces from user mode start on this stack, from the kernel on its own. */
+static bool enable_user(struct guest_vcpu *vcpu)
+{
+    return hypercall_stack_switch(FLAT_KERNEL_SS,
+                                  (uintptr_t)(&vcpu->user.frame + 1)) == 0 &&
+           hypercall_register_callback(CALLBACKTYPE_syscall,
+                                       CALLBACKF_mask_events,
+                                       (uintptr_t)pv_syscall) == 0;
+}
+
 static const struct guest_abi pv_abi = {
     .is_pvh = false,
     .open_upcalls = open_upcalls,
@@ -110,6 +120,9 @@ static const struct guest_abi pv_abi = {
     .grow_grants = grow_grants,
     .ring_port = pv_ring_port,
     .ring_page = pv_ring_page,
+    .enable_user = enable_user,
+    .user_cs = FLAT_USER_CS,
+    .user_ss = FLAT_USER_SS,
 };
 
 /*

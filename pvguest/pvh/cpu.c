@@ -10,11 +10,10 @@
 #include <pvguest/page.h>
 
 #include "../internal.h"
+#include "../this_vcpu.h"
+#include "selector.h"
 
-#define SELECTOR_CODE 8
-#define SELECTOR_DATA 16
-#define SELECTOR_TSS  24
-#define TSS_ENTRY     (SELECTOR_TSS / 8)
+#define TSS_ENTRY (SELECTOR_TSS / 8)
 
 #define GATE_INTERRUPT 0x8e /* present, for ring 0 */
 #define TYPE_TSS       0x89ull
@@ -22,15 +21,21 @@
 #define TRAP_STRIDE    16ul /* from one stub to the next */
 #define DOUBLE_FAULT   8
 
-#define MSR_EFER    0xc0000080
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
-#define EFER_NXE    0x800
-#define CPUID_NX    (1u << 20) /* leaf 0x80000001, EDX */
-#define CR4_OSXSAVE (1ul << 18)
-#define XCR0_BASE   0x07ull /* x87, SSE, AVX */
-#define XCR0_AVX512 0xe0ull
-#define MXCSR_START 0x1f80
+#define MSR_EFER          0xc0000080
+#define MSR_STAR          0xc0000081
+#define MSR_LSTAR         0xc0000082
+#define MSR_SFMASK        0xc0000084
+#define MSR_FS_BASE       0xc0000100
+#define MSR_GS_BASE       0xc0000101
+#define MSR_OTHER_GS_BASE 0xc0000102 /* what SWAPGS brings */
+#define EFER_SCE          0x001
+#define EFER_NXE          0x800
+#define FLAGS_LOST        0x47700 /* AC NT IOPL DF IF TF: for the kernel, 0 */
+#define CPUID_NX          (1u << 20) /* leaf 0x80000001, EDX */
+#define CR4_OSXSAVE       (1ul << 18)
+#define XCR0_BASE         0x07ull /* x87, SSE, AVX */
+#define XCR0_AVX512       0xe0ull
+#define MXCSR_START       0x1f80
 
 struct gate {
     uint16_t offset_0;
@@ -70,7 +75,7 @@ static char boot_fault_stack[FAULT_STACK] __attribute__((aligned(64)));
 struct pvh_cpu {
     char fault_stack[FAULT_STACK] __attribute__((aligned(64)));
     struct tss tss __attribute__((aligned(16)));
-    uint64_t gdt[sizeof pvh_gdt / sizeof *pvh_gdt];
+    uint64_t gdt[GDT_ENTRIES];
 };
 
 #define CPU_PAGES ((sizeof(struct pvh_cpu) + PAGE_SIZE - 1) / PAGE_SIZE)
@@ -248,6 +253,25 @@ bool pvh_set_fs_base(uint64_t base)
 bool pvh_set_gs_base(uint64_t base)
 {
     write_msr(MSR_GS_BASE, base);
+    return true;
+}
+
+/*
+ * RSP0 for what interrupts user mode, LSTAR for what it calls. In the kernel GS
+ * is the record's (this_vcpu.h), in user mode the other, which nobody sets.
+ */
+bool pvh_enable_user(struct guest_vcpu *vcpu)
+{
+    struct pvh_cpu *cpu = vcpu->abi_state;
+    struct tss *tss = cpu ? &cpu->tss : &boot_tss;
+
+    tss->rsp[0] = (uintptr_t)(&vcpu->user.frame + 1);
+    write_msr(MSR_GS_BASE, (uintptr_t)vcpu);
+    write_msr(MSR_OTHER_GS_BASE, 0);
+    write_msr(MSR_STAR, (uint64_t)SELECTOR_CODE << 32);
+    write_msr(MSR_LSTAR, (uintptr_t)pvh_syscall);
+    write_msr(MSR_SFMASK, FLAGS_LOST);
+    write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE);
     return true;
 }
 

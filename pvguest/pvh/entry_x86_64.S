@@ -5,8 +5,15 @@
 #include <hypercall/calls.h>
 
 #include "../this_vcpu.h"
+#include "selector.h"
 
 #define VECTOR_UPCALL 256
+#define FRAME_CS      8 /* in what the CPU pushes without error code */
+#define RPL           3
+
+/* In a struct guest_vcpu. */
+#define USER_FRAME_END (VCPU_USER + USER_FRAME_SIZE)
+#define USER_SP        (VCPU_USER + ENTRY_USER_SP)
 
 /*
  * The gates, 16 bytes from one to the next. The CPU's frame, with an error
@@ -51,6 +58,8 @@ pvh_sleep:
     .global pvh_upcall
     .type pvh_upcall, @function
 pvh_upcall:
+    testb $RPL, FRAME_CS(%rsp)
+    jnz 2f
     cmpb $0, guest_smp(%rip)
     jne 1f
     cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
@@ -62,5 +71,27 @@ pvh_upcall:
     push $VECTOR_UPCALL
     jmp guest_trap_common
     .size pvh_upcall, . - pvh_upcall
+
+/*
+ * SYSCALL in user mode: the user's stack still, RIP in RCX and RFLAGS in R11.
+ * Make what an interrupt would have pushed.
+ */
+    .global pvh_syscall
+    .type pvh_syscall, @function
+pvh_syscall:
+    swapgs
+    mov %rsp, %gs:USER_SP
+    mov %gs:0, %rsp
+    add $USER_FRAME_END, %rsp
+    push $SELECTOR_USER_DATA
+    push %gs:USER_SP
+    swapgs
+    push %r11
+    push $SELECTOR_USER_CODE
+    push %rcx
+    push $0
+    push $VECTOR_SYSCALL
+    jmp guest_trap_common
+    .size pvh_syscall, . - pvh_syscall
 
     .section .note.GNU-stack, "", @progbits

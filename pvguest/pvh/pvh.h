@@ -10,6 +10,7 @@
 
 #include "../abi.h"
 #include "memory_map.h"
+#include "selector.h"
 
 /* Where physical address 0 is mapped, and all other RAM behind it. */
 static inline uint64_t pvh_physical(const void *address)
@@ -30,10 +31,11 @@ extern struct hvm_memmap_table_entry
 extern struct hvm_modlist_entry pvh_module; /* the first; size 0: none */
 
 /* start_x86_64.S */
-extern uint64_t pvh_gdt[5], pvh_l4[], pvh_l3[], pvh_l2[];
+extern uint64_t pvh_gdt[GDT_ENTRIES], pvh_l4[], pvh_l3[], pvh_l2[];
 
 /* entry_x86_64.S */
-extern char pvh_traps[], pvh_upcall[], pvh_trap_return[], pvh_sleep[];
+extern char pvh_traps[], pvh_upcall[], pvh_syscall[], pvh_trap_return[],
+    pvh_sleep[];
 
 /* cpu.c: descriptors, FPU; from then on a trap is reported. */
 #define PVH_UPCALL_VECTOR 32
@@ -43,6 +45,7 @@ void pvh_cpu_flush_tables(void);
 bool pvh_set_fs_base(uint64_t base);
 bool pvh_set_gs_base(uint64_t base);
 uint64_t pvh_fault_address(void);
+bool pvh_enable_user(struct guest_vcpu *vcpu);
 
 /*
  * The same for another vCPU: the descriptors it is to have (NULL: no memory),

@@ -9,6 +9,7 @@
 #include <hypercall/calls.h>
 
 #include "../internal.h"
+#include "selector.h"
 
 struct hvm_start_info pvh_info;
 char pvh_command_line[MAX_GUEST_CMDLINE];
@@ -52,6 +53,9 @@ static const struct guest_abi pvh_abi = {
     .grow_grants = pvh_grow_grants,
     .ring_port = pvh_ring_port,
     .ring_page = pvh_ring_page,
+    .enable_user = pvh_enable_user,
+    .user_cs = SELECTOR_USER_CODE,
+    .user_ss = SELECTOR_USER_DATA,
 };
 
 _Noreturn void pvh_start(void)

@@ -4,6 +4,8 @@
  * has to be named by physical address here (guest.ld), and all that the
  * builder left in memory is copied, because it lies in what will be free.
  */
+#include "selector.h"
+
 #define INFO_MODULES  12 /* offsets in struct hvm_start_info */
 #define INFO_MODLIST  16
 #define INFO_CMDLINE  24
@@ -24,8 +26,6 @@
 #define ENTRY_2MIB    0xe3  /* and dirty, large */
 #define SIZE_2MIB     0x200000
 
-#define CODE_SELECTOR 8
-#define DATA_SELECTOR 16
 
     .section .text.start, "ax"
     .code32
@@ -101,7 +101,7 @@ pvh_entry:
     mov $CR0_START, %eax
     mov %eax, %cr0
     lgdt pvh_gdt_low_phys
-    ljmp $CODE_SELECTOR, $pvh_long_mode_phys
+    ljmp $SELECTOR_CODE, $pvh_long_mode_phys
 
     .code64
     .global pvh_long_mode
@@ -109,7 +109,7 @@ pvh_long_mode:
     movabs $1f, %rax
     jmp *%rax
 1:  lgdt pvh_gdt_high(%rip)
-    mov $DATA_SELECTOR, %eax
+    mov $SELECTOR_DATA, %eax
     mov %eax, %ss
     mov %eax, %ds
     mov %eax, %es
@@ -122,7 +122,7 @@ pvh_long_mode:
     ud2
     .size pvh_entry, . - pvh_entry
 
-/* Null, code, data, and the TSS in two (cpu.c). */
+/* selector.h; the TSS is cpu.c's. */
     .data
     .balign 16
     .global pvh_gdt, pvh_gdt_low
@@ -132,6 +132,8 @@ pvh_gdt:
     .quad 0x00cf93000000ffff
     .quad 0
     .quad 0
+    .quad 0x00cff3000000ffff
+    .quad 0x00affb000000ffff
 pvh_gdt_end:
 pvh_gdt_low:
     .word pvh_gdt_end - pvh_gdt - 1

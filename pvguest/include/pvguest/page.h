@@ -33,6 +33,20 @@ size_t page_nr_ram(void);
 uint64_t page_mfn(const void *address);
 
 /*
+ * And the other way: where the page of frame (mfn), as page tables have it, is
+ * mapped. NULL if no page of ours has that frame.
+ */
+void *page_of_mfn(uint64_t mfn);
+
+/*
+ * Pages of RAM are numbered from 0, with holes where there is no RAM: the
+ * number of the page at (address), which lies in RAM, and one more than the
+ * highest: for tables of something about each page.
+ */
+size_t page_pfn(const void *address);
+size_t page_nr_pfns(void);
+
+/*
  * Map frame (mfn), not RAM of ours (shared_info, a grant table frame),
  * at a fresh address, for good: there are about 500 such. NULL when they are
  * used up or the hypervisor refuses.

@@ -1,0 +1,143 @@
+/* user/lib/print.c: lines out and in. */
+#include "lib.h"
+
+struct out {
+    long fd;
+    size_t len;
+    char bytes[256];
+};
+
+static void flush(struct out *out)
+{
+    if (out->len)
+        write(out->fd, out->bytes, out->len);
+    out->len = 0;
+}
+
+static void put(struct out *out, char c)
+{
+    if (out->len == sizeof out->bytes)
+        flush(out);
+    out->bytes[out->len++] = c;
+}
+
+/* (width) negative: to the left. */
+static void put_text(struct out *out, const char *text, long width, char pad)
+{
+    long len = (long)strlen(text);
+
+    for (long i = len; i < width; i++)
+        put(out, pad);
+    for (long i = 0; i < len; i++)
+        put(out, text[i]);
+    for (long i = len; i < -width; i++)
+        put(out, ' ');
+}
+
+static void put_number(struct out *out, unsigned long value, bool negative,
+                       unsigned base, long width, char pad)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+
+    digits[--at] = '\0';
+    do {
+        digits[--at] = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value);
+    if (negative)
+        digits[--at] = '-';
+    put_text(out, digits + at, width, pad);
+}
+
+static const char *convert(struct out *out, const char *p, va_list *args)
+{
+    bool left = *p == '-', is_long = false;
+    char pad = *p == '0' ? '0' : ' ', c[2] = {0};
+    long width = 0, value;
+
+    p += left || pad == '0';
+    for (; *p >= '0' && *p <= '9'; p++)
+        width = width * 10 + (*p - '0');
+    width = left ? -width : width;
+    for (; *p == 'l' || *p == 'z'; p++)
+        is_long = true;
+    switch (*p) {
+    case 's':
+        put_text(out, va_arg(*args, const char *), width, ' ');
+        break;
+    case 'c':
+        c[0] = (char)va_arg(*args, int);
+        put_text(out, c, width, ' ');
+        break;
+    case 'd':
+        value = is_long ? va_arg(*args, long) : va_arg(*args, int);
+        put_number(out, (unsigned long)(value < 0 ? -value : value), value < 0,
+                   10, width, pad);
+        break;
+    case 'u':
+    case 'x':
+        put_number(out,
+                   is_long ? va_arg(*args, unsigned long)
+                           : va_arg(*args, unsigned),
+                   false, *p == 'x' ? 16 : 10, width, pad);
+        break;
+    default:
+        put(out, *p);
+    }
+    return p + 1;
+}
+
+static void vfprintf(long fd, const char *format, va_list *args)
+{
+    struct out out = {.fd = fd};
+
+    while (*format) {
+        if (*format == '%')
+            format = convert(&out, format + 1, args);
+        else
+            put(&out, *format++);
+    }
+    flush(&out);
+}
+
+void fprintf(long fd, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(fd, format, &args);
+    va_end(args);
+}
+
+void printf(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(1, format, &args);
+    va_end(args);
+}
+
+int complain(const char *name, const char *what, long error)
+{
+    fprintf(2, "%s: %s: %s\n", name, what, error_text(error));
+    return 1;
+}
+
+bool read_line(long fd, char *line, size_t size)
+{
+    size_t len = 0;
+    bool any = false;
+    char c;
+
+    while (read(fd, &c, 1) == 1) {
+        any = true;
+        if (c == '\n')
+            break;
+        if (len < size - 1)
+            line[len++] = c;
+    }
+    line[len] = '\0';
+    return any;
+}
