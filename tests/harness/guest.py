@@ -11,7 +11,7 @@ import time
 
 import tap
 
-BUILD = os.environ.get("PARAVANE_BUILD", "build")
+BUILD = os.path.abspath(os.environ.get("PARAVANE_BUILD", "build"))
 PARAVANE = os.path.join(BUILD, "host", "paravane")
 
 
