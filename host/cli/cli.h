@@ -17,6 +17,7 @@ enum exit_status {
 int cli_run(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_traps(int argc, char **argv);
 
 /*
  * Say one sentence about the arguments of (command), NULL: of paravane itself,

@@ -15,9 +15,13 @@ static const char help[] =
     "\n"
     "  run [OPTIONS] IMAGE [-- ARGS...]  run a guest\n"
     "  inspect IMAGE                     what an image is, and what can run "
-    "it\n"
+    "it;\n"
+    "                                    --lint: what it cannot do as PV\n"
     "  doctor                            what this host can run, and what is\n"
     "                                    missing for the rest\n"
+    "  traps                             what becomes of sensitive "
+    "instructions\n"
+    "                                    on this host\n"
     "  help                              this text\n"
     "\n"
     "  --version                         print the version\n"
@@ -31,6 +35,7 @@ static const struct {
     {"run", cli_run},
     {"inspect", cli_inspect},
     {"doctor", cli_doctor},
+    {"traps", cli_traps},
 };
 
 static int print_help(void)

@@ -20,6 +20,7 @@ import guest  # noqa: E402
 import kvm  # noqa: E402
 import pvh  # noqa: E402
 import tap  # noqa: E402
+import traps  # noqa: E402
 
 PLACE = "kvm in the SVM lab"
 SECONDS = 20  # for one image
@@ -182,6 +183,17 @@ def the_doctor_finds_hardware():
     assert kind["slot_256"] and kind["host_is_guest"], result
 
 
+def what_becomes_of_sensitive_instructions_there():
+    result = lab().shell(["paravane", "traps", "--json"])
+    assert result.status == 0, result
+    places = json.loads(result.console)["places"]
+    traps.check_ring3(places["native"]["instructions"])
+    assert not places["process-pv"]["tried"], places["process-pv"]
+    traps.check_pv(places["kvm-pv"])
+    assert places["kvm-pv"]["instructions"]["mov from cs"]["value"] == 0xe033
+    traps.check_pvh(places["kvm-pvh"])
+
+
 def tests():
     yield from (image(name, abi) for name in expect.IMAGES for abi in ABIS)
     yield from (run_of(number, case, abi)
@@ -196,6 +208,7 @@ def tests():
     yield from (exits_of(what, abi) for what in kvm.OPERATIONS for abi in ABIS)
     yield the_process_engine_misses_XSAVE_there
     yield the_doctor_finds_hardware
+    yield what_becomes_of_sensitive_instructions_there
 
 
 if __name__ == "__main__":
