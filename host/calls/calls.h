@@ -59,10 +59,18 @@ long call_nmi_op(void *opaque, const uint64_t *args);
 long call_stack_switch(void *opaque, const uint64_t *args);
 long call_iret(void *opaque, const uint64_t *args);
 
-/* cpu.c */
+/* cpu.c, debugreg.c */
 long call_fpu_taskswitch(void *opaque, const uint64_t *args);
 long call_set_debugreg(void *opaque, const uint64_t *args);
 long call_get_debugreg(void *opaque, const uint64_t *args);
+
+/* DR7 for an engine that arms the guest's breakpoints; is any of them on? */
+uint64_t debugreg_armed(const struct vcpu *vcpu);
+bool debugreg_is_armed(const struct vcpu *vcpu);
+
+/* A #DB came, and left (dr6), of which the guest gets what means something. */
+void debugreg_note_trap(struct vcpu *vcpu, uint64_t dr6);
+
 long call_vm_assist(void *opaque, const uint64_t *args);
 
 /* segment.c */

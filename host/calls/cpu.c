@@ -1,14 +1,9 @@
-/* Virtual processor state: FPU ownership, debug registers, assists. */
+/* Virtual processor state: FPU ownership, assists. */
 #include <errno.h>
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
-#include "host/pagetable.h"
-
-#define DR6_FIXED 0xffff0ff0u
-#define DR6_OWN   0x0000e00fu
-#define DR7_FIXED 0x00000400u
-#define DR7_GD    0x00002000u
+#include "host/engine/tell.h"
 
 /*
  * The flag is the guest's to read back (in CR0); whether the next FPU
@@ -20,45 +15,9 @@ long call_fpu_taskswitch(void *opaque, const uint64_t *args)
 {
     struct vcpu *vcpu = opaque;
 
-    vcpu->ts = args[0] != 0;
+    vcpu->ts = (uint32_t)args[0] != 0;
+    tell_set_control(vcpu);
     return 0;
-}
-
-/* 4 and 5 are other names of 6 and 7. */
-static uint32_t real_debugreg(uint32_t reg)
-{
-    return reg == 4 || reg == 5 ? reg + 2 : reg;
-}
-
-/* Values are kept for the guest; no engine arms the breakpoints. */
-long call_set_debugreg(void *opaque, const uint64_t *args)
-{
-    struct vcpu *vcpu = opaque;
-    uint32_t reg = real_debugreg((uint32_t)args[0]);
-    uint64_t value = args[1];
-
-    if (reg <= 3) {
-        if (!va_is_guest(value))
-            return -EPERM;
-    } else if (reg == 6) {
-        value = (value & DR6_OWN) | DR6_FIXED;
-    } else if (reg == 7) {
-        if (value & DR7_GD)
-            return -EPERM;
-        value = (uint32_t)value | DR7_FIXED;
-    } else {
-        return -ENODEV;
-    }
-    vcpu->debugreg[reg] = value;
-    return 0;
-}
-
-long call_get_debugreg(void *opaque, const uint64_t *args)
-{
-    const struct vcpu *vcpu = opaque;
-    uint32_t reg = real_debugreg((uint32_t)args[0]);
-
-    return reg < 8 ? (long)vcpu->debugreg[reg] : -ENODEV;
 }
 
 static bool is_assist(const struct domain *dom, uint32_t type)

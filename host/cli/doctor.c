@@ -234,6 +234,12 @@ static void print_kvm_kind(void)
     if (!kind.slot_256)
         printf("  ring 3 cannot use 0x%lx: the M2P table is shown elsewhere\n",
                MEASURE_SLOT_256);
+    if (!kind.traps_fpu)
+        printf("  no #NM in ring 3: kernels that save the FPU lazily lose its "
+               "state\n");
+    if (!kind.breakpoints)
+        printf("  no breakpoints in ring 3: those that a PV guest sets are "
+               "never met\n");
     printf("  an exit takes %lu ns from ring 3, %lu ns from ring 0; an "
            "instruction %lu.%03lu and %lu.%03lu ns\n",
            kind.exit3_ns, kind.exit0_ns, kind.step3_ps / 1000,
@@ -303,6 +309,8 @@ static void json_kvm_kind(void)
     json_bool("ring0_emulated", kind.ring0_emulated);
     json_bool("shadow_paging", kind.shadow_paging);
     json_bool("slot_256", kind.slot_256);
+    json_bool("traps_fpu", kind.traps_fpu);
+    json_bool("breakpoints", kind.breakpoints);
     json_bool("host_is_guest", kind.host_is_guest);
     json_bool("sync_regs", kind.sync_regs);
     json_bool("user_msr", kind.user_msr);

@@ -53,7 +53,7 @@ struct engine_ops {
 
     /*
      * Write one 32-byte stub of the hypercall page for call (nr) that the
-     * guest sees at (va).
+     * guest sees at (va), or anywhere if that is 0.
      */
     void (*write_stub)(uint8_t stub[32], unsigned nr, uint64_t va);
 
@@ -87,6 +87,12 @@ struct engine_ops {
 
     /* vcpu->fs_base / gs_base were changed. */
     void (*set_bases)(struct vcpu *vcpu);
+
+    /*
+     * vcpu->ts, its part of CR4 (cr4) or its debug registers were changed. May
+     * be NULL: the guest reads back what it wrote, which has no effect.
+     */
+    void (*set_control)(struct vcpu *vcpu);
 
     /* Make the vCPU look at its events soon, from any context. */
     void (*kick)(struct vcpu *vcpu);

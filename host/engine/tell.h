@@ -16,6 +16,15 @@ static inline const struct engine_ops *engine_ops_of(const struct domain *dom)
     return dom->engine ? dom->engine->ops : NULL;
 }
 
+/* Fill a hypercall page that the guest will have who knows where. */
+static inline void tell_write_stubs(const struct domain *dom, uint8_t *page)
+{
+    const struct engine_ops *ops = engine_ops_of(dom);
+
+    for (unsigned nr = 0; ops && ops->write_stub && nr < PAGE_SIZE / 32; nr++)
+        ops->write_stub(page + nr * 32ul, nr, 0);
+}
+
 static inline void tell_kick(struct vcpu *vcpu)
 {
     const struct engine_ops *ops = engine_ops_of(vcpu->domain);
@@ -106,6 +115,14 @@ static inline void tell_set_bases(struct vcpu *vcpu)
 
     if (ops && ops->set_bases)
         ops->set_bases(vcpu);
+}
+
+static inline void tell_set_control(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_control)
+        ops->set_control(vcpu);
 }
 
 #endif

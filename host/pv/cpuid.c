@@ -25,7 +25,6 @@ enum { EAX, EBX, ECX, EDX };
 #define TSC_DEADLINE BIT(24)
 
 /* Leaf 7, EBX, ECX, EDX. */
-#define FSGSBASE BIT(0)
 #define SMEP     BIT(7)
 #define INVPCID  BIT(10)
 #define SMAP     BIT(20)
@@ -62,7 +61,7 @@ static const struct {
 } hidden[] = {
     {1, ECX, MONITOR | VMX | PCID | X2APIC | TSC_DEADLINE},
     {1, EDX, COMMON},
-    {7, EBX, FSGSBASE | SMEP | INVPCID | SMAP},
+    {7, EBX, SMEP | INVPCID | SMAP},
     {7, ECX, UMIP | PKU | OSPKE | CET_SS | LA57},
     {7, EDX, UINTR | CET_IBT | SPECULATION_MSR},
     {0x80000001, ECX, SVM | EXTAPIC | IBS | SKINIT | COUNTERS},

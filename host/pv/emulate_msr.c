@@ -8,6 +8,7 @@
 
 #include "host/domain.h"
 #include "host/engine/tell.h"
+#include "host/pagetable.h"
 #include "host/pv/emulate_private.h"
 
 #define MSR_TSC              0x00000010u
@@ -59,7 +60,8 @@
 #define MC_BANKS    2u
 #define MC_PER_BANK 4u
 
-#define XEN_SPACE 0x4000u /* numbers that belong to hypervisors, >> 16 */
+#define MSR_HYPERCALL_PAGE 0x40000000u /* as leaf 0x40000002 has it */
+#define XEN_SPACE          0x4000u /* numbers that belong to hypervisors, >> 16 */
 
 enum vendor { VENDOR_OTHER, VENDOR_INTEL, VENDOR_AMD };
 
@@ -146,6 +148,7 @@ static bool read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     case MSR_MCG_CAP:
         *value = MC_BANKS;
         return true;
+    case MSR_HYPERCALL_PAGE:
     case MSR_PATCH_LEVEL:
     case MSR_PLATFORM_INFO:
     case MSR_FEATURES_ENABLES:
@@ -163,11 +166,29 @@ static bool read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     return base || is_bank(msr) || is_void(msr);
 }
 
+/*
+ * Fill the frame at the machine address (value), whose low bits count pages of
+ * which there is one. Where the guest will have it nobody knows.
+ */
+static bool fill_hypercall_page(struct vcpu *vcpu, uint64_t value)
+{
+    struct domain *dom = vcpu->domain;
+    const mfn_t mfn = value >> PAGE_SHIFT;
+
+    if (value % PAGE_SIZE || !frame_take_type(dom, mfn, TYPE_WRITABLE))
+        return false;
+    tell_write_stubs(dom, memory_frame(&dom->mem, mfn));
+    frame_put_type(dom, mfn, TYPE_WRITABLE);
+    return true;
+}
+
 static bool write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     uint64_t *base = msr_base(vcpu, msr);
 
     switch (msr) {
+    case MSR_HYPERCALL_PAGE:
+        return fill_hypercall_page(vcpu, value);
     case MSR_EFER:
         return value == EFER_SEEN;
     case MSR_FEATURES_ENABLES:

@@ -8,6 +8,7 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
+#include "host/engine/tell.h"
 #include "host/guest_access.h"
 #include "host/pagetable.h"
 #include "host/pv/cpuid.h"
@@ -20,10 +21,10 @@
 #define CR4_SEEN 0x00000660u /* PAE MCE OSFXSR OSXMMEXCPT */
 
 /* Of CR4, what the guest decides for itself. */
-#define CR4_TSD     0x00000004u
-#define CR4_DE      0x00000008u
-#define CR4_OSXSAVE 0x00040000u
-#define CR4_OWN     (CR4_TSD | CR4_DE | CR4_OSXSAVE)
+#define CR4_TSD      0x00000004u
+#define CR4_DE       0x00000008u
+#define CR4_FSGSBASE 0x00010000u
+#define CR4_OSXSAVE  0x00040000u
 
 #define XCR0_X87 1u
 
@@ -100,6 +101,14 @@ static enum emulated read_cr(struct emulation *e)
     return EMULATED_DONE;
 }
 
+/* The bits of CR4 that are the guest's own, as far as this CPU has them. */
+static uint64_t own_cr4(void)
+{
+    return CR4_TSD | CR4_DE |
+           (CPU_FEATURE_PRESENT(FSGSBASE) ? CR4_FSGSBASE : 0) |
+           (CPU_FEATURE_PRESENT(XSAVE) ? CR4_OSXSAVE : 0);
+}
+
 static enum emulated write_cr(struct emulation *e)
 {
     struct vcpu *vcpu = e->vcpu;
@@ -110,6 +119,7 @@ static enum emulated write_cr(struct emulation *e)
         if ((value ^ CR0_SEEN) & ~(uint64_t)CR0_TS)
             return EMULATED_NOT;
         vcpu->ts = value & CR0_TS;
+        tell_set_control(vcpu);
         return EMULATED_DONE;
     case 2:
         vcpu->cr2 = value;
@@ -119,7 +129,8 @@ static enum emulated write_cr(struct emulation *e)
         return pagetable_set_base(vcpu, value >> PAGE_SHIFT) ? EMULATED_NOT
                                                              : EMULATED_DONE;
     case 4: /* what is not the guest's own stays as it is */
-        vcpu->cr4 = value & CR4_OWN;
+        vcpu->cr4 = value & own_cr4();
+        tell_set_control(vcpu);
         return EMULATED_DONE;
     default:
         return EMULATED_NOT;
@@ -205,6 +216,7 @@ enum emulated emulate_system(struct emulation *e)
         return emulate_has_iopl(vcpu) ? EMULATED_DONE : EMULATED_NOT;
     case OP_CLTS:
         vcpu->ts = false;
+        tell_set_control(vcpu);
         return EMULATED_DONE;
     case OP_CPUID:
         return emulate_cpuid(&vcpu->regs);

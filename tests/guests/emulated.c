@@ -18,9 +18,10 @@
 
 #include "trying.h"
 
-#define CR0_TS 0x8ul
-#define CR0_WP 0x10000ul
-#define CR4_DE 0x8ul
+#define CR0_TS       0x8ul
+#define CR0_WP       0x10000ul
+#define CR4_DE       0x8ul
+#define CR4_FSGSBASE 0x10000ul
 
 #define MSR_TSC         0x10
 #define MSR_APIC_BASE   0x1b
@@ -65,6 +66,39 @@ static void cpuid(void)
             "behind the prefix there is only cpuid");
 }
 
+static uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t lo, hi;
+
+    TRY("rdmsr", "=a"(lo), "=d"(hi) : "c"(msr), "a"(0), "d"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static void wrmsr(uint32_t msr, uint64_t value)
+{
+    TRY("wrmsr", : "c"(msr), "a"((uint32_t)value), "d"(value >> 32));
+}
+
+/* Where the CPU has them, a kernel may have instructions for FS and GS. */
+static void base_instructions(uint64_t cr4)
+{
+    const bool there = cpuid_word(7, 1) & 1;
+    uint64_t again, fs, gs = 0;
+
+    TRY("mov %1, %%cr4\nmov %%cr4, %0", "=&r"(again) : "r"(cr4 | CR4_FSGSBASE));
+    promise(again == (there ? cr4 | CR4_FSGSBASE : cr4),
+            "CR4.FSGSBASE can be set where CPUID says so");
+    if (there) {
+        __asm__ volatile("mov %%fs:0, %0" : "=r"(fs));
+        TRY("rdfsbase %0", "=r"(scratch));
+        TRY("wrgsbase %1\nrdgsbase %0", "=&r"(gs) : "r"(0x123456789000));
+        promise(scratch == fs && gs == 0x123456789000 &&
+                    rdmsr(MSR_GS_BASE) == gs,
+                "and the bases read and written in one instruction");
+    }
+    TRY("mov %0, %%cr4", : "r"(cr4));
+}
+
 static void control_registers(void)
 {
     const uint64_t l4 = page_mfn((void *)guest_start_info->pt_base)
@@ -90,6 +124,7 @@ static void control_registers(void)
     promise(again == (cr4 | CR4_DE), "CR4.DE can be set");
     TRY("mov %1, %%cr4\nmov %%cr4, %0", "=&r"(again) : "r"(cr4 | 1ul << 13));
     promise(again == cr4, "other bits stay as they are");
+    base_instructions(cr4);
     TRY("mov %1, %%cr3\nmov %%cr3, %0", "=&r"(again) : "r"(l4));
     promise(again == l4, "CR3 can be loaded");
     promise(none(), "all without a trap");
@@ -119,19 +154,6 @@ static void debug_registers(void)
     expect(13);
     TRY("mov %0, %%dr0", : "r"(0xffff800000000000));
     promise(came(13, 0), "no breakpoint in the hypervisor");
-}
-
-static uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t lo, hi;
-
-    TRY("rdmsr", "=a"(lo), "=d"(hi) : "c"(msr), "a"(0), "d"(0));
-    return (uint64_t)hi << 32 | lo;
-}
-
-static void wrmsr(uint32_t msr, uint64_t value)
-{
-    TRY("wrmsr", : "c"(msr), "a"((uint32_t)value), "d"(value >> 32));
 }
 
 static void machine_registers(void)
@@ -168,6 +190,39 @@ static void machine_registers(void)
     expect(13);
     scratch = rdmsr(MSR_X2APIC_ID);
     promise(came(13, 0) && scratch == 0, "and the local APIC");
+}
+
+/* Filled, the page does what the builder's does. */
+static void hypercall_page_register(void)
+{
+    uint8_t *page = page_alloc_zeroed(2);
+    const uint64_t maddr = page_mfn(page) << PAGE_SHIFT;
+    long version;
+
+    expect_none();
+    const uint32_t msr = cpuid_word(0x40000002, 1);
+    wrmsr(msr, maddr);
+    __asm__ volatile("call *%1"
+                     : "=a"(version)
+                     : "r"(page + 32 * __HYPERVISOR_xen_version), "D"(0l),
+                       "S"(0l)
+                     : "memory");
+    promise(none() && version == hypercall_version(),
+            "the hypercall page is written by the register that CPUID names");
+    expect(13);
+    wrmsr(msr, maddr | 1);
+    promise(came(13, 0), "there is one");
+    expect(13);
+    wrmsr(msr, page_mfn((void *)guest_start_info->pt_base) << PAGE_SHIFT);
+    promise(came(13, 0), "a page table is none");
+    expect(13);
+    wrmsr(msr, 0);
+    promise(came(13, 0), "nor is a frame of somebody else");
+    expect_none();
+    promise(rdmsr(msr) == 0 && none(), "the register reads zero");
+    expect(13);
+    scratch = rdmsr(msr + 1);
+    promise(came(13, 0), "it has no neighbour");
 }
 
 static void set_iopl(unsigned iopl)
@@ -343,6 +398,7 @@ int main(void)
     control_registers();
     debug_registers();
     machine_registers();
+    hypercall_page_register();
     ports_of_a_level();
     ports_of_a_bitmap();
     other_privileges();

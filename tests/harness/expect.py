@@ -11,14 +11,17 @@ import smp_cases
 import tap
 
 # Its last line is its verdict.
-PROMISES = ["callbacks", "emulated", "events", "freestanding", "grants", "interrupted",
-            "libc", "mapped", "pages", "threads", "timers", "traps",
-            "vcpus", "vectors"]
+PROMISES = ["assists", "callbacks", "debug", "emulated", "events",
+            "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
+            "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
-RING_PROMISES = ["segments", "upper", "usermode"]
+RING_PROMISES = ["breakpoints", "fpu", "segments", "upper", "usermode"]
 # What is done for PV kernels alone.
-PV_ONLY = ["callbacks", "emulated", "mapped", "usermode"]
+PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "emulated", "fpu",
+           "mapped", "usermode"]
+# What they need that not every KVM has for ring 3: the word of paravane doctor.
+NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
 # All of its lines are known: tests/lab/NAME.txt.
 LINES = ["clock", "hello"]
 # It follows a wild pointer.
@@ -33,6 +36,8 @@ CRASHED = 125  # the exit status of a run whose guest crashed
 # Cells that no test can fill.
 _NO_PVH_PROCESS = "a PVH image starts in ring 0, which a process has not"
 _NO_RING = {
+    "breakpoints": "a process may not arm any",
+    "fpu": "a process has its FPU always",
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
     "usermode": "a process has one address space",
@@ -41,6 +46,8 @@ _NO_RING = {
 # Kernels of others judge our host, each where it tells most: GRUB as PV on the
 # machine at hand, PVH where ring 0 is the CPU's own.
 STRANGERS = ["grub", "linux"]
+# QEMU 7.2 loads DR7 at VMRUN without looking for breakpoints in it.
+_NO_SVM = {"breakpoints": "the CPU that QEMU plays there never meets any"}
 _STRANGER = "a kernel of others judges our host, and is not tried everywhere"
 
 _LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")
@@ -56,6 +63,13 @@ def need_abi(name, abi):
     """Skip what (abi) has no use for."""
     if abi == "pvh" and name in PV_ONLY:
         raise tap.Skip("a PVH guest does itself what this is about")
+
+
+def need_of_kvm(name, kind):
+    """Skip what a KVM of (kind), as paravane doctor has it, cannot do."""
+    word = NEEDS_OF_KVM.get(name)
+    if word and not kind[word]:
+        raise tap.Skip(f"the KVM here does not do it: {word}")
 
 
 def point(name, abi, place, more=""):
@@ -76,6 +90,8 @@ def never(name, abi, place):
         return _NO_PVH_PROCESS
     if name in STRANGERS:
         return _STRANGER
+    if place == "kvm in the SVM lab":
+        return _NO_SVM.get(name)
     return _NO_RING.get(name) if place == "process" else None
 
 

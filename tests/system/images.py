@@ -70,8 +70,11 @@ def cells():
             if engine == "process" and name in expect.RING_PROMISES:
                 continue
             for layout, options in LAYOUTS.items():
-                def cell(run=run, engine=engine, options=options):
+                def cell(name=name, run=run, engine=engine,
+                         options=options):
                     guest.need_engine(engine)
+                    if engine == "kvm":
+                        expect.need_of_kvm(name, guest.kvm_kind())
                     run(["--engine", engine, *options])
                 cell.__name__ = expect.point(
                     name, "pv", engine,

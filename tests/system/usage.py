@@ -230,6 +230,8 @@ def doctor_measures_the_kvm_that_is_here():
     assert f"kvm: {kvm['kind']}\n" in shown, shown
     hole = "cannot use 0xffff800000000000" in shown
     assert hole != kvm["slot_256"], (kvm, shown)
+    assert ("no #NM" in shown) != kvm["traps_fpu"], (kvm, shown)
+    assert ("no breakpoints" in shown) != kvm["breakpoints"], (kvm, shown)
 
 
 def doctor_can_do_without_kvm():

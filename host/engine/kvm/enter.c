@@ -207,6 +207,7 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     load_table(cpu, vcpu);
     load_bases(cpu, vcpu);
+    control_load(cpu, vcpu);
     if (cpu->flush || cpu->nr_touched)
         go_by_helper(cpu, vcpu);
     else if (cpu->in_ring0 || cpu->run->s.regs.sregs.cs.selector != r->cs ||

@@ -11,6 +11,7 @@
 #include "host/pv/bounce.h"
 #include "host/pv/emulate.h"
 
+#define VECTOR_DB     1
 #define VECTOR_PF     14
 #define PF_USER       4u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
@@ -100,6 +101,8 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
             trap.error &= ~PF_USER; /* the kernel lives in ring 3, too */
         trap.cr2 = cpu->run->s.regs.sregs.cr2;
     }
+    if (vector == VECTOR_DB)
+        control_note_debug(cpu, vcpu);
     exit_serve_trap(vcpu, &trap);
 }
 

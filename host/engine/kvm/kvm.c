@@ -135,6 +135,12 @@ static void kvm_set_bases(struct vcpu *vcpu)
     kvm_cpu_of(vcpu)->new_bases = true;
 }
 
+static void kvm_set_control(struct vcpu *vcpu)
+{
+    if (vcpu->engine_vcpu)
+        kvm_cpu_of(vcpu)->new_debug = true;
+}
+
 static void add_work(struct kvm_cpu *cpu, uint32_t work)
 {
     __atomic_fetch_or(&cpu->work, work, __ATOMIC_RELAXED);
@@ -295,6 +301,10 @@ static void run_other(struct vcpu *vcpu)
 static void allow_vcpu(struct sandbox *sandbox, const struct domain *dom,
                        const struct kvm_cpu *cpu)
 {
+    if (dom->abi == ABI_PV) { /* for a guest that sets breakpoints */
+        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_SET_DEBUGREGS);
+        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_DEBUGREGS);
+    }
     sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
     if (dom->abi != ABI_PVH)
         return;
@@ -367,6 +377,7 @@ const struct engine_ops engine_kvm = {
     .sync_regs = kvm_sync_regs,
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,
+    .set_control = kvm_set_control,
     .kick = kvm_kick,
     .has_user_mode = true,
     .va_start = 0,

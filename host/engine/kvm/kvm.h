@@ -39,6 +39,9 @@ struct kvm_cpu {
     bool in_stub;   /* it was interrupted: the guest's registers are on its
                        stack, or about to be, not yet in vcpu->regs */
     bool new_bases; /* vcpu->fs_base or gs_base changed */
+    bool new_debug; /* vcpu->debugreg changed */
+    bool armed;     /* the VM has the guest's breakpoints */
+    bool dr6_used;  /* the VM's says what the last #DB was for */
     bool flush;     /* translations changed */
     unsigned nr_touched;
     volatile uint32_t work;        /* WORK_* */
@@ -163,6 +166,15 @@ bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector);
  */
 void port_refuse_out(struct vcpu *vcpu);
 void port_refuse_in(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/*
+ * control.c: hand over the guest's part of CR0, CR4 and the debug registers, as
+ * far as they changed; the latter at any rate; note in the guest's DR6 what a
+ * #DB was for.
+ */
+void control_load(struct kvm_cpu *cpu, const struct vcpu *vcpu);
+void control_arm(struct kvm_cpu *cpu, const struct vcpu *vcpu);
+void control_note_debug(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /* A signal stopped it. */
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu);

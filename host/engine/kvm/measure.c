@@ -17,6 +17,10 @@
 #define CPUID1_HYPERVISOR (1u << 31) /* of ECX */
 #define MAX_CPUID         256
 
+#define CR0_TS    0x8u
+#define DR6_BITS  0xffff0ff0u
+#define DR7_BITS  0x400u
+#define DR7_FIRST 0x1u        /* its first breakpoint is on */
 #define CR0_BITS  0x80050033u /* PG AM WP NE ET MP PE */
 #define CR4_BITS  0x00000620u /* PAE OSFXSR OSXMMEXCPT */
 #define EFER_BITS 0x00000d01u /* NXE LMA LME SCE */
@@ -41,7 +45,7 @@ enum page { FREE, L4, L3, L2, L1, TSS, CODE, DATA_A, DATA_B, WINDOW, NR_PAGES };
 
 extern const char measure_code[], measure_code_end[];
 extern const char measure_exits[], measure_loop[], measure_read[];
-extern const char measure_reload[];
+extern const char measure_reload[], measure_fpu[], measure_watched[];
 
 /* The throw-away VM. */
 struct small {
@@ -290,6 +294,37 @@ static int find_paging(struct small *s, bool *shadow)
     return rc;
 }
 
+/* Ring 3 executes (code): is that the end, for there is no handler of traps? */
+static bool traps(struct small *s, const char *code)
+{
+    uint64_t ns;
+
+    return place(s, 3, code, 0, 0) == 0 && go(s, &ns) == -EIO &&
+           s->run->exit_reason == KVM_EXIT_SHUTDOWN;
+}
+
+static bool find_lazy_fpu(struct small *s)
+{
+    bool found;
+
+    s->sregs.cr0 |= CR0_TS;
+    found = traps(s, measure_fpu);
+    s->sregs.cr0 &= ~(uint64_t)CR0_TS;
+    return found;
+}
+
+static bool find_breakpoints(struct small *s)
+{
+    struct kvm_debugregs regs = {
+        .db[0] = AT(CODE) + (uint64_t)(measure_watched - measure_code),
+        .dr6 = DR6_BITS,
+        .dr7 = DR7_BITS | DR7_FIRST,
+    };
+
+    return ioctl(s->cpu, KVM_SET_DEBUGREGS, &regs) == 0 &&
+           traps(s, measure_watched);
+}
+
 static int measure(struct small *s, struct kvm_kind *kind, const char **step)
 {
     uint64_t value;
@@ -315,9 +350,13 @@ static int measure(struct small *s, struct kvm_kind *kind, const char **step)
     rc = find_paging(s, &kind->shadow_paging);
     if (rc)
         return rc;
-    /* Last: where it cannot be had, that is the end of the VM. */
+    /* Last: where it cannot be had, that is the end of the VM, and where the
+     * others can. They go on from any state, as place() sets all that counts.
+     */
     kind->slot_256 = read_at(s, MEASURE_SLOT_256 + AT(DATA_A), &value) == 0 &&
                      value == VALUE_A;
+    kind->traps_fpu = find_lazy_fpu(s);
+    kind->breakpoints = find_breakpoints(s);
     return 0;
 }
 

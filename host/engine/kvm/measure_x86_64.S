@@ -29,6 +29,16 @@ measure_reload:
     movq %rbx, %cr3
     outb %al, $STUB_PORT
 
+    .globl measure_fpu
+measure_fpu:
+    fninit
+    outb %al, $STUB_PORT
+
+    .globl measure_watched
+measure_watched:
+    nop
+    outb %al, $STUB_PORT
+
     .globl measure_code_end
 measure_code_end:
 

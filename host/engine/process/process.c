@@ -95,6 +95,33 @@ static int process_accepts(const struct image *image, enum abi abi, char *why,
     return 0;
 }
 
+/*
+ * A stub that may lie anywhere is the instruction itself: the way back into an
+ * interrupted call is known for one page only.
+ */
+static void write_stub_for_anywhere(uint8_t stub[32], unsigned nr)
+{
+    static const uint8_t call[] = {
+        0x51, 0x41, 0x53,          /* push %rcx; push %r11 */
+        0xb8, 0,    0,    0,    0, /* mov $nr,%eax */
+        0x0f, 0x05,                /* syscall */
+        0x41, 0x5b, 0x59, 0xc3,    /* pop %r11; pop %rcx; ret */
+    };
+    static const uint8_t iret[] = {
+        0x51, 0x41, 0x53, 0x50,    /* push %rcx; push %r11; push %rax */
+        0xb8, 0,    0,    0,    0, /* mov $nr,%eax */
+        0x0f, 0x05,                /* syscall */
+    };
+    const bool returns = nr != __HYPERVISOR_iret;
+
+    memset(stub, 0xcc, 32);
+    if (returns)
+        memcpy(stub, call, sizeof call);
+    else
+        memcpy(stub, iret, sizeof iret);
+    memcpy(stub + (returns ? 4 : 5), &nr, 4);
+}
+
 static void process_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
 {
     static const uint8_t iret_pushes[] = {0x51, 0x41, 0x53, 0x50};
@@ -102,6 +129,10 @@ static void process_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
     uint32_t distance;
     uint8_t *p = stub;
 
+    if (!va) {
+        write_stub_for_anywhere(stub, nr);
+        return;
+    }
     memset(stub, 0xcc, 32);
     if (nr == __HYPERVISOR_iret) {
         entry = (uintptr_t)process_iret_entry;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/calls/calls.h"
 #include "host/domain.h"
 #include "host/engine/fault.h"
 #include "host/engine/process/process.h"
@@ -32,6 +33,7 @@
 #define PF_WRITE      2u
 #define PF_FETCH      16u
 #define RFLAGS_TF     0x100u
+#define DR6_STEP      0x4000u
 #define RFLAGS_SHIM   0x202u    /* no DF, AC, TF, NT */
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 #define EXIT_CRASHED  125
@@ -178,7 +180,8 @@ static void guest_page_fault(struct vcpu *vcpu, uint64_t va, uint64_t error)
         bounce_trap(vcpu, &trap);
 }
 
-static void guest_fault(struct vcpu *vcpu, const ucontext_t *context)
+static void guest_fault(struct vcpu *vcpu, const siginfo_t *info,
+                        const ucontext_t *context)
 {
     const greg_t *g = context->uc_mcontext.gregs;
     struct trap trap = {.vector = (uint8_t)g[REG_TRAPNO],
@@ -188,6 +191,8 @@ static void guest_fault(struct vcpu *vcpu, const ucontext_t *context)
         guest_page_fault(vcpu, (uint64_t)g[REG_CR2], (uint64_t)g[REG_ERR]);
         return;
     }
+    if (trap.vector == VECTOR_DB && info->si_code == TRAP_TRACE)
+        debugreg_note_trap(vcpu, DR6_STEP);
     if (emulate(vcpu, &trap))
         return;
     trap.has_error = trap.vector < 32 && (ERROR_VECTORS >> trap.vector & 1);
@@ -207,7 +212,8 @@ static void guest_syscall(struct vcpu *vcpu)
 }
 
 /* The guest was running: serve what stopped it and go on, or leave. */
-static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
+static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
+                       uint64_t *fs_base)
 {
     struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = cpu->vcpu;
@@ -221,7 +227,7 @@ static void from_guest(int signal, ucontext_t *context, uint64_t *fs_base)
     } else if (signal == SIGSYS) {
         guest_syscall(vcpu);
     } else {
-        guest_fault(vcpu, context);
+        guest_fault(vcpu, info, context);
     }
 
     if (process_before_guest(vcpu) == GO_LEAVE) {
@@ -358,7 +364,7 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         /* Still the guest's registers: as if the stub had not jumped yet. */
         regs_from_context(&vcpu->regs, context);
         process_fast_restart(vcpu);
-        from_guest(signal, context, fs_base);
+        from_guest(signal, info, context, fs_base);
     } else if (between(rip, process_window, process_window_end)) {
         if (!fault) {
             tick_rang(process_cpu.vcpu);
@@ -370,12 +376,12 @@ void process_signal(int signal, siginfo_t *info, ucontext_t *context,
         cpu->in_shim = 1;
         *fs_base = cpu->guest_fs;
         process_sync_regs(vcpu);
-        from_guest(signal, context, fs_base);
+        from_guest(signal, info, context, fs_base);
         /* vector state was restored already: the context has it */
         cpu->in_shim = 0;
     } else if (!cpu->in_shim && process_stray(rip)) {
         regs_from_context(&vcpu->regs, context);
-        from_guest(signal, context, fs_base);
+        from_guest(signal, info, context, fs_base);
     } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
                                                   process_entry_end))) {
         tick_rang(process_cpu.vcpu);

@@ -242,6 +242,23 @@ Test(small_calls, keeps_virtual_debug_registers)
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 1), 0);
     cr_expect_eq(call(__HYPERVISOR_get_debugreg, 5), 0x401, "an alias of 7");
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 0x2000), -EPERM);
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 6, UINT64_C(1) << 32),
+                 -EINVAL);
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, UINT64_C(1) << 32),
+                 -EINVAL);
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 0x20000), 0);
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 0x20001), -EPERM,
+                 "a breakpoint on a port");
+    cr_expect(!debugreg_is_armed(vcpu));
+    vcpu->cr4 = 8;
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 7, 0x20005), 0, "with DE");
+    cr_expect_eq(call(__HYPERVISOR_get_debugreg, 7), 0x20405);
+    cr_expect_eq(debugreg_armed(vcpu), 0x20404, "but it is not armed");
+    cr_expect_eq(call(__HYPERVISOR_get_debugreg, 4), -ENODEV);
+    cr_expect_eq(call(__HYPERVISOR_set_debugreg, 5, 0), -ENODEV);
+    debugreg_note_trap(vcpu, 0x4003);
+    cr_expect_eq(call(__HYPERVISOR_get_debugreg, 6), 0xffff4ff3);
+    vcpu->cr4 = 0;
     cr_expect_eq(call(__HYPERVISOR_set_debugreg, 8, 0), -ENODEV);
     cr_expect_eq(call(__HYPERVISOR_get_debugreg, 8), -ENODEV);
     cr_expect_eq(call(__HYPERVISOR_fpu_taskswitch, 1), 0);

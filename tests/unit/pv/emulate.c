@@ -1,4 +1,6 @@
 /* What Xen carries out for a kernel in ring 3, and what it leaves to it. */
+#include <sys/platform/x86.h>
+
 #include <criterion/criterion.h>
 
 #include "host/pv/bounce.h"
@@ -144,7 +146,10 @@ Test(emulate, cr3_is_a_base_and_cr4_has_few_bits)
     expect_not(&gp, 0x0f, 0x22, 0xd8);
     expect_done(&gp, 3, 0x0f, 0x22, 0xe0); /* mov %rax,%cr4 */
     expect_done(&gp, 3, 0x0f, 0x20, 0xe2); /* mov %cr4,%rdx */
-    cr_expect_eq(vcpu->regs.rdx, 0x4066c, "TSD DE OSXSAVE and what is fixed");
+    cr_expect_eq(vcpu->regs.rdx & ~UINT64_C(0x10000), 0x4066c,
+                 "TSD DE OSXSAVE and what is fixed");
+    cr_expect_eq(vcpu->regs.rdx >> 16 & 1, CPU_FEATURE_PRESENT(FSGSBASE),
+                 "FSGSBASE if there is");
 }
 
 Test(emulate, xsetbv_needs_osxsave_and_takes_what_there_is)
@@ -200,6 +205,19 @@ Test(emulate, msrs_that_xen_shows)
     cr_expect_not(read_msr(0x408), "there are two");
     cr_expect_not(read_msr(0x802), "no x2APIC");
     cr_expect_not(read_msr(0xc0000081), "no STAR");
+}
+
+Test(emulate, the_hypercall_page_is_a_frame_of_the_guests_own_to_write)
+{
+    const uint64_t at = page_mfn(FREE_PAGE) << PAGE_SHIFT;
+
+    vcpu->traps[13].address = 0x401000;
+    cr_expect(write_msr(0x40000000, at));
+    cr_expect_not(write_msr(0x40000000, at | 1), "there is one");
+    cr_expect_not(write_msr(0x40000000, page_mfn(L4_PAGE) << PAGE_SHIFT));
+    cr_expect_not(write_msr(0x40000000, 0));
+    cr_expect_not(write_msr(0x40000001, at));
+    cr_expect(read_msr(0x40000000));
 }
 
 Test(emulate, unknown_msrs_are_zero_for_whoever_cannot_take_a_fault)
