@@ -29,6 +29,7 @@
 #define CLEARED_AT_ENTRY \
     (RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
 
+#define IOPL_SHIFT     12
 #define SYSCALL_LENGTH 2
 
 /* trap_info.flags (xen/arch-x86/xen.h): TI_GET_IF */
@@ -40,6 +41,18 @@
 static bool in_hypervisor_hole(uint64_t va)
 {
     return va >= HYPERVISOR_START && va < HYPERVISOR_END;
+}
+
+/* RFLAGS as frames have them: IF says whether upcalls are allowed. */
+static uint64_t shown_rflags(const struct vcpu *vcpu)
+{
+    const bool architectural =
+        vcpu->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
+
+    return (vcpu->regs.rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) |
+           (vcpu->info->evtchn_upcall_mask ? 0 : RFLAGS_IF) |
+           (architectural ? (uint64_t)vcpu->iopl << IOPL_SHIFT : 0) |
+           RFLAGS_FIXED;
 }
 
 /*
@@ -67,8 +80,7 @@ static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
     /* RPL 0 says that the kernel was interrupted */
     frame[n++] = (r->cs & (from_user ? 0xffff : 0xfffc)) | (uint64_t)(mask != 0)
                                                                << 32;
-    frame[n++] = (r->rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) |
-                 (mask ? 0 : RFLAGS_IF) | RFLAGS_FIXED;
+    frame[n++] = shown_rflags(vcpu);
     frame[n++] = r->rsp;
     frame[n++] = r->ss;
 

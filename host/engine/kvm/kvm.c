@@ -301,10 +301,6 @@ static void run_other(struct vcpu *vcpu)
 static void allow_vcpu(struct sandbox *sandbox, const struct domain *dom,
                        const struct kvm_cpu *cpu)
 {
-    if (dom->abi == ABI_PV) { /* for a guest that sets breakpoints */
-        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_SET_DEBUGREGS);
-        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_DEBUGREGS);
-    }
     sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_RUN);
     if (dom->abi != ABI_PVH)
         return;
@@ -317,6 +313,13 @@ static void allow(struct domain *dom, const struct kvm_vm *vm)
 {
     struct sandbox *sandbox = &dom->sandbox;
 
+    /* Breakpoints: few guests have any, and only a vCPU knows these. */
+    if (dom->abi == ABI_PV) {
+        sandbox_allow(sandbox, SYS_ioctl, SANDBOX_ANY, KVM_SET_DEBUGREGS,
+                      SANDBOX_ANY);
+        sandbox_allow(sandbox, SYS_ioctl, SANDBOX_ANY, KVM_GET_DEBUGREGS,
+                      SANDBOX_ANY);
+    }
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         allow_vcpu(sandbox, dom, &vm->cpus[i]);
     if (dom->abi == ABI_PVH)

@@ -358,3 +358,16 @@ Test(bounce, calls_without_a_callback_are_faults)
     bounce_sysenter(vcpu);
     cr_expect_eq(vcpu->regs.rip, HANDLER + 32);
 }
+
+Test(bounce, a_frame_shows_the_io_level_to_whom_it_is_architectural)
+{
+    const struct trap trap = {.vector = 6};
+
+    vcpu->traps[6].address = HANDLER;
+    vcpu->iopl = 2;
+    bounce_trap(vcpu, &trap);
+    cr_expect_eq(frame()[4] & 0x3000, 0);
+    vcpu->domain->vm_assist = UINT64_C(1) << VMASST_TYPE_architectural_iopl;
+    bounce_trap(vcpu, &trap);
+    cr_expect_eq(frame()[4] & 0x3000, 0x2000);
+}
