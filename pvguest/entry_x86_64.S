@@ -35,8 +35,10 @@ guest_trap_common:
     push %r14
     push %r15
     testb $RPL, FRAME_CS(%rsp)
-    jnz user_left
-    cld
+    jz 1f
+    cmpb $0, user_enabled(%rip)
+    jne user_left
+1:  cld
     mov %rsp, %rbx
 
     /* A frame for who walks RBP: the trap was called from where it hit. */

@@ -32,7 +32,8 @@ bool user_enable(void)
 {
     user_xsave = trap_state_size() > FXSAVE_SIZE;
     user_swaps_gs = guest_abi->is_pvh;
-    return guest_abi->enable_user(this_vcpu());
+    user_enabled = guest_abi->enable_user(this_vcpu());
+    return user_enabled;
 }
 
 void user_prepare(struct user_state *state, uint64_t ip, uint64_t sp)

@@ -34,6 +34,7 @@ struct user_entry {
 
 /* user_x86_64.S */
 void user_enter(struct user_state *state, struct user_entry *entry);
+extern bool user_enabled;  /* else who goes there sees to it himself */
 extern bool user_xsave;    /* else FXSAVE */
 extern bool user_swaps_gs; /* as PVH: the kernel's GS base is one of two */
 #endif

@@ -87,7 +87,9 @@ user_left:
     .size user_left, . - user_left
 
     .bss
-    .global user_xsave, user_swaps_gs
+    .global user_enabled, user_xsave, user_swaps_gs
+user_enabled:
+    .skip 1
 user_xsave:
     .skip 1
 user_swaps_gs:
