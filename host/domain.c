@@ -106,7 +106,7 @@ static void init_vcpus(struct domain *dom)
         dom->vcpus[i].domain = dom;
         dom->vcpus[i].id = i;
     }
-    dom->vcpus[0].up = dom->vcpus[0].initialised = true;
+    dom->vcpus[0].up = true;
 }
 
 /* What of a vCPU needs its shared_info, its clock and its tables. */

@@ -335,15 +335,25 @@ int pagetable_adopt(struct vcpu *vcpu)
     return rc ? rc : take_table(vcpu->domain, vcpu->cr3, 4, 0);
 }
 
+int pagetable_use(struct domain *dom, mfn_t l4)
+{
+    return take_table(dom, l4, 4, 0);
+}
+
+void pagetable_leave(struct domain *dom, mfn_t l4)
+{
+    put_table(dom, l4, 4);
+}
+
 int pagetable_set_base(struct vcpu *vcpu, mfn_t l4)
 {
     int rc;
 
     if (l4 != vcpu->cr3) {
-        rc = take_table(vcpu->domain, l4, 4, 0);
+        rc = pagetable_use(vcpu->domain, l4);
         if (rc)
             return rc;
-        put_table(vcpu->domain, vcpu->cr3, 4);
+        pagetable_leave(vcpu->domain, vcpu->cr3);
         vcpu->cr3 = l4;
     }
     tell_invalidate_all(vcpu);

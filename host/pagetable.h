@@ -59,6 +59,10 @@ int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn);
 /* MMUEXT_NEW_BASEPTR: errors as pagetable_pin. */
 int pagetable_set_base(struct vcpu *vcpu, mfn_t l4);
 
+/* One more use of (l4) as a base: errors as pagetable_pin; and one less. */
+int pagetable_use(struct domain *dom, mfn_t l4);
+void pagetable_leave(struct domain *dom, mfn_t l4);
+
 /* MMUEXT_NEW_USER_BASEPTR; 0 for none. */
 int pagetable_set_user_base(struct vcpu *vcpu, mfn_t l4);
 

@@ -192,7 +192,7 @@ void port_raise(struct domain *dom, evtchn_port_t port)
         return;
     if (!test_bit(dom->shared->evtchn_mask, port))
         announce(&dom->vcpus[found->vcpu], port);
-    /* A vCPU in SCHEDOP_poll looks at the pending bits itself. */
+    turn_kick_polls(dom); /* these look at the pending bits themselves */
 }
 
 void port_raise_virq(struct vcpu *vcpu, unsigned virq)

@@ -173,7 +173,10 @@ void domain_crash(struct vcpu *vcpu, const char *format, ...)
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
-    log_error("the guest crashed: %s", reason);
+    if (dom->nr_vcpus > 1)
+        log_error("the guest crashed on vCPU %u: %s", vcpu->id, reason);
+    else
+        log_error("the guest crashed: %s", reason);
     print_registers(vcpu);
     print_code(vcpu);
     print_stack(vcpu);

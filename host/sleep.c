@@ -96,8 +96,8 @@ void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
 
     store_run(dom->store);
     vcpu->turn.woken = woken;
-    while (dom->end == DOMAIN_RUNS && vcpu->up &&
-           !vcpu_event_deliverable(vcpu) && !(woken && woken(vcpu))) {
+    while (dom->end == DOMAIN_RUNS && vcpu->up && !vcpu_has_to_wake(vcpu) &&
+           !(woken && woken(vcpu))) {
         const uint64_t now = clock_now(&dom->clock);
         const uint64_t deadline = vcpu_next_deadline(vcpu);
 

@@ -169,7 +169,7 @@ static bool may_sleep_on(struct vcpu *vcpu)
         return false;
     if (vcpu->turn.offline)
         return !vcpu->up;
-    return vcpu->up && !vcpu_event_deliverable(vcpu) &&
+    return vcpu->up && !vcpu_has_to_wake(vcpu) &&
            !(vcpu->turn.woken && vcpu->turn.woken(vcpu)) &&
            vcpu_next_deadline(vcpu) >= vcpu->turn.wakes_at;
 }

@@ -16,7 +16,7 @@ void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id)
 
     vcpu->domain = dom;
     vcpu->id = id;
-    vcpu->up = id == 0;
+    vcpu->up = vcpu->initialised = id == 0;
     vcpu->info = &dom->shared->vcpu_info[id];
     if (dom->abi == ABI_PV) { /* a PVH guest has no such things */
         vcpu->info->evtchn_upcall_mask = 1;
@@ -39,6 +39,12 @@ bool vcpu_event_deliverable(const struct vcpu *vcpu)
     if (vcpu->domain->abi == ABI_PVH)
         return !vcpu->upcall_vector || vcpu->upcall_raised;
     return !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
+}
+
+bool vcpu_has_to_wake(const struct vcpu *vcpu)
+{
+    return vcpu_event_deliverable(vcpu) ||
+           (vcpu->nmi_pending && !vcpu->nmi_blocked);
 }
 
 void vcpu_set_runstate(struct vcpu *vcpu, int state)

@@ -134,6 +134,9 @@ void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id);
  */
 bool vcpu_event_deliverable(const struct vcpu *vcpu);
 
+/* Is there one, or an NMI to take? */
+bool vcpu_has_to_wake(const struct vcpu *vcpu);
+
 /*
  * Change the runstate (RUNSTATE_*), account the time spent in the old one and
  * publish it where the guest asked for it.

@@ -48,8 +48,12 @@ long call_event_channel_op_compat(void *opaque, const uint64_t *args);
 /* vcpu_op.c, timer.c */
 long call_vcpu_op(void *opaque, const uint64_t *args);
 long call_set_timer_op(void *opaque, const uint64_t *args);
+void vcpu_bring_up(struct vcpu *vcpu);
 long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout, bool future);
 long timer_set_periodic(struct vcpu *vcpu, uint64_t period);
+
+/* vcpu_context.c: VCPUOP_initialise for (target). */
+long vcpu_initialise(struct vcpu *vcpu, struct vcpu *target, uint64_t arg);
 
 /* trap.c */
 long call_set_trap_table(void *opaque, const uint64_t *args);
@@ -76,6 +80,13 @@ long call_vm_assist(void *opaque, const uint64_t *args);
 /* segment.c */
 long call_set_segment_base(void *opaque, const uint64_t *args);
 long call_set_gdt(void *opaque, const uint64_t *args);
+
+/*
+ * The GDT of (vcpu) is (frames) from now on, as many as (nr_entries) take: 0,
+ * or -EINVAL and it has the one it had.
+ */
+int segment_install_gdt(struct vcpu *vcpu, const uint64_t *frames,
+                        uint64_t nr_entries);
 long call_update_descriptor(void *opaque, const uint64_t *args);
 
 /* mmu.c */

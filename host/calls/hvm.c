@@ -67,6 +67,15 @@ static long set_upcall_vector(struct vcpu *vcpu, uint64_t arg)
     return 0;
 }
 
+/* The caller's own are its affair, as on Xen. */
+static long flush_tlbs(struct vcpu *vcpu, uint64_t arg)
+{
+    if (arg)
+        return -EINVAL;
+    tell_flush_vcpus(vcpu->domain, ~(UINT64_C(1) << vcpu->id), 0, 0);
+    return 0;
+}
+
 long call_hvm_op(void *opaque, const uint64_t *args)
 {
     switch (args[0]) {
@@ -77,7 +86,7 @@ long call_hvm_op(void *opaque, const uint64_t *args)
     case HVMOP_set_evtchn_upcall_vector:
         return set_upcall_vector(opaque, args[1]);
     case HVMOP_flush_tlbs:
-        return args[1] ? -EINVAL : 0; /* one vCPU, which flushes its own */
+        return flush_tlbs(opaque, args[1]);
     default:
         return -ENOSYS;
     }

@@ -12,10 +12,11 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* Others get their turn on this thread, then the caller has its own again. */
+/* Others get their turn, then the caller has its own again. */
 static long yield(struct vcpu *vcpu)
 {
     domain_work(vcpu);
+    turn_pass(&vcpu->domain->turn);
     return 0;
 }
 

@@ -97,17 +97,14 @@ static unsigned gdt_pages(unsigned nr_entries)
     return (nr_entries + ENTRIES_PER_PAGE - 1) / ENTRIES_PER_PAGE;
 }
 
-long call_set_gdt(void *opaque, const uint64_t *args)
+int segment_install_gdt(struct vcpu *vcpu, const uint64_t *frames,
+                        uint64_t nr_entries)
 {
-    struct vcpu *vcpu = opaque;
-    uint32_t nr_entries = (uint32_t)args[1];
-    unsigned nr = gdt_pages(nr_entries);
-    mfn_t frames[VCPU_GDT_FRAMES];
+    unsigned nr;
 
     if (nr_entries > GDT_MAX_ENTRIES)
         return -EINVAL;
-    if (guest_read(vcpu, guest_addr(args[0]), frames, nr * sizeof *frames))
-        return -EFAULT;
+    nr = gdt_pages((unsigned)nr_entries);
     for (unsigned i = 0; i < nr; i++) {
         if (take_descriptors(vcpu->domain, frames[i]))
             continue;
@@ -115,10 +112,25 @@ long call_set_gdt(void *opaque, const uint64_t *args)
         return -EINVAL;
     }
     put_gdt(vcpu->domain, vcpu->gdt, gdt_pages(vcpu->nr_gdt_entries));
-    memcpy(vcpu->gdt, frames, nr * sizeof *frames);
-    vcpu->nr_gdt_entries = nr_entries;
+    if (nr)
+        memcpy(vcpu->gdt, frames, nr * sizeof *frames);
+    vcpu->nr_gdt_entries = (unsigned)nr_entries;
     tell_set_gdt(vcpu);
     return 0;
+}
+
+long call_set_gdt(void *opaque, const uint64_t *args)
+{
+    struct vcpu *vcpu = opaque;
+    uint32_t nr_entries = (uint32_t)args[1];
+    uint64_t frames[VCPU_GDT_FRAMES];
+
+    if (nr_entries > GDT_MAX_ENTRIES)
+        return -EINVAL;
+    if (guest_read(vcpu, guest_addr(args[0]), frames,
+                   gdt_pages(nr_entries) * sizeof *frames))
+        return -EFAULT;
+    return segment_install_gdt(vcpu, frames, nr_entries);
 }
 
 long call_update_descriptor(void *opaque, const uint64_t *args)

@@ -1,4 +1,5 @@
 /* One hypercall from the engine's door to its handler and back. */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@
 bool call_breathe(struct vcpu *vcpu)
 {
     domain_work(vcpu);
+    turn_pass(&vcpu->domain->turn);
     return vcpu->domain->end == DOMAIN_RUNS;
 }
 
@@ -51,7 +53,7 @@ static uint64_t monotonic_ns(void)
  */
 static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
 {
-    char call[LINE], outcome[64], answer[LINE];
+    char call[LINE], outcome[64], answer[LINE], who[24] = "";
     size_t answered = 0;
     uint64_t start, duration;
     long result;
@@ -64,7 +66,9 @@ static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
     if (result >= 0)
         answered = hypercall_format_answer(answer, sizeof answer, nr, args,
                                            read_guest, vcpu);
-    log_trace("hypercall: %s = %s%s%s <%llu.%09llu>", call, outcome,
+    if (vcpu->domain->nr_vcpus > 1)
+        snprintf(who, sizeof who, "vcpu %u: ", vcpu->id);
+    log_trace("hypercall: %s%s = %s%s%s <%llu.%09llu>", who, call, outcome,
               answered ? " " : "", answered ? answer : "",
               (unsigned long long)(duration / NS_PER_S),
               (unsigned long long)(duration % NS_PER_S));
@@ -74,8 +78,8 @@ static long serve_traced(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
 long domain_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
 {
     struct domain *dom = vcpu->domain;
-    unsigned slot = dom->nr_last_calls++ %
-                    (sizeof dom->last_calls / sizeof *dom->last_calls);
+    const unsigned nr_slots = sizeof dom->last_calls / sizeof *dom->last_calls;
+    const unsigned call = dom->nr_last_calls++, slot = call % nr_slots;
     long result;
 
     dom->last_calls[slot].nr = nr;
@@ -85,6 +89,7 @@ long domain_hypercall(struct vcpu *vcpu, uint64_t nr, const uint64_t *args)
         result = serve_traced(vcpu, nr, args);
     else
         result = hypercall_dispatch(handlers_of(vcpu), vcpu, nr, args);
-    dom->last_calls[slot].result = result;
+    if (dom->nr_last_calls - call <= nr_slots) /* others may have called */
+        dom->last_calls[slot].result = result;
     return result;
 }

@@ -9,17 +9,36 @@
 #include "host/engine/tell.h"
 #include "host/pagetable.h"
 
+void vcpu_bring_up(struct vcpu *vcpu)
+{
+    if (vcpu->up)
+        return;
+    vcpu->up = true;
+    tell_kick(vcpu);
+}
+
+static long go_up(struct vcpu *target)
+{
+    if (!target->initialised)
+        return -EINVAL;
+    vcpu_bring_up(target);
+    return 0;
+}
+
 /* The last vCPU going down is a way to power off. */
-static long bring_down(struct vcpu *target)
+static long go_down(struct vcpu *target)
 {
     struct domain *dom = target->domain;
-    unsigned nr_up = 0;
+    bool others = false;
 
-    target->up = false;
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
-        nr_up += dom->vcpus[i].up;
-    if (nr_up == 0)
+        others |= i != target->id && dom->vcpus[i].up;
+    if (!others) {
         domain_end(dom, DOMAIN_POWEROFF);
+        return 0;
+    }
+    target->up = false;
+    tell_kick(target);
     return 0;
 }
 
@@ -137,12 +156,11 @@ long call_vcpu_op(void *opaque, const uint64_t *args)
     target = &vcpu->domain->vcpus[id];
     switch ((int)args[0]) {
     case VCPUOP_initialise:
-        return -EEXIST; /* the builder did it, for all there are */
+        return vcpu_initialise(vcpu, target, arg);
     case VCPUOP_up:
-        target->up = true;
-        return 0;
+        return go_up(target);
     case VCPUOP_down:
-        return bring_down(target);
+        return go_down(target);
     case VCPUOP_is_up:
         return target->up;
     case VCPUOP_get_runstate_info:

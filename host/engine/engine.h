@@ -15,6 +15,7 @@
 struct domain;
 struct engine;
 struct image;
+struct pvh_start;
 struct vcpu;
 
 struct engine_ops {
@@ -93,6 +94,9 @@ struct engine_ops {
      * be NULL: the guest reads back what it wrote, which has no effect.
      */
     void (*set_control)(struct vcpu *vcpu);
+
+    /* A PVH guest's (vcpu), which is down, begins so. May be NULL. */
+    void (*start)(struct vcpu *vcpu, const struct pvh_start *start);
 
     /* Make the vCPU look at its events soon, from any context. */
     void (*kick)(struct vcpu *vcpu);

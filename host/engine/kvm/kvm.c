@@ -130,6 +130,11 @@ static void kvm_sync_regs(struct vcpu *vcpu)
         pvh_store_all(kvm_cpu_of(vcpu), vcpu);
 }
 
+static void kvm_start(struct vcpu *vcpu, const struct pvh_start *start)
+{
+    pvh_vm_start(kvm_cpu_of(vcpu), start);
+}
+
 static void kvm_set_bases(struct vcpu *vcpu)
 {
     kvm_cpu_of(vcpu)->new_bases = true;
@@ -305,6 +310,7 @@ static void allow_vcpu(struct sandbox *sandbox, const struct domain *dom,
     if (dom->abi != ABI_PVH)
         return;
     sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
+    sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_NMI);
     if (cpu->vm->irqchip)
         sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_MP_STATE);
 }
@@ -381,6 +387,7 @@ const struct engine_ops engine_kvm = {
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,
     .set_control = kvm_set_control,
+    .start = kvm_start,
     .kick = kvm_kick,
     .has_user_mode = true,
     .va_start = 0,

@@ -20,6 +20,7 @@
 #include "host/vcpu.h"
 
 struct trap;
+struct pvh_start;
 
 /* Why to look before entering the guest. */
 #define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
@@ -107,6 +108,9 @@ int vm_set_tsc(int vcpu);
 
 /* pvh_vm.c: the same for a PVH guest. */
 int pvh_vm_create(struct kvm_vm *vm, struct domain *dom);
+
+/* It begins so; for a vCPU that does not run. */
+void pvh_vm_start(struct kvm_cpu *cpu, const struct pvh_start *start);
 
 /* pvh.c: vcpu->regs := the VM's, with what a report shows of it. */
 void pvh_store_all(const struct kvm_cpu *cpu, struct vcpu *vcpu);

@@ -105,6 +105,8 @@ static void inject_event(struct kvm_cpu *cpu, struct vcpu *vcpu)
     const uint8_t callback = vcpu->domain->hvm.callback_vector;
     int vector;
 
+    if (vcpu->nmi_pending)
+        vcpu->nmi_pending = ioctl(cpu->fd, KVM_NMI) != 0;
     cpu->run->request_interrupt_window = 0;
     if (!vcpu->upcall_vector && callback && vcpu_event_deliverable(vcpu)) {
         if (may_interrupt(cpu))

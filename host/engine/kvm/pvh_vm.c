@@ -13,6 +13,7 @@
 #include "host/log.h"
 #include "host/pvh/cpuid.h"
 #include "host/pvh/physmap.h"
+#include "host/pvh/start.h"
 
 #define MAX_CPUID 256
 
@@ -24,7 +25,7 @@
 #define FIRST_FOREIGN_MSR 0x40000000u
 #define NR_FOREIGN_MSRS   0x1000u
 
-#define CR0_ENTRY 0x11u /* PE ET */
+#define CR0_PE 1u
 
 /* What the VM has now, slot by slot; nr 0: the slot is free. */
 static struct physmap_range slots[PHYSMAP_MAX_RANGES];
@@ -166,54 +167,65 @@ static int filter_msrs(int vm)
     return 0;
 }
 
-static struct kvm_segment flat_segment(uint8_t type)
+static struct kvm_segment segment(const struct pvh_segment *from)
 {
     return (struct kvm_segment){
-        .limit = 0xffffffff,
-        .type = type,
-        .present = 1,
-        .db = 1,
-        .s = 1,
-        .g = 1,
+        .base = from->base,
+        .limit = PVH_AR_G(from->ar) && from->limit != UINT32_MAX
+                     ? from->limit << 12 | 0xfff
+                     : from->limit,
+        .selector = from->selector,
+        .type = PVH_AR_TYPE(from->ar),
+        .present = PVH_AR_P(from->ar),
+        .dpl = PVH_AR_DPL(from->ar),
+        .db = PVH_AR_DB(from->ar),
+        .s = PVH_AR_S(from->ar),
+        .l = PVH_AR_L(from->ar),
+        .g = PVH_AR_G(from->ar),
+        .avl = PVH_AR_AVL(from->ar),
+        .unusable = !PVH_AR_P(from->ar),
     };
 }
 
-/* The boot ABI: 32-bit protected mode, flat, paging off. */
-static int set_sregs(struct kvm_cpu *cpu)
+static void set_sregs(struct kvm_cpu *cpu, const struct pvh_start *start)
 {
     struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 
-    if (ioctl(cpu->fd, KVM_GET_SREGS, s))
-        return -errno;
-    s->cr0 = CR0_ENTRY;
-    s->cr3 = 0;
-    s->cr4 = 0;
-    s->efer = 0;
-    s->cs = flat_segment(11); /* code, read, accessed */
-    s->ds = s->es = s->fs = s->gs = s->ss = flat_segment(3); /* data, write */
-    s->cs.selector = 8;
-    s->ds.selector = s->es.selector = s->fs.selector = s->gs.selector =
-        s->ss.selector = 16;
-    s->tr = (struct kvm_segment){
-        .limit = 0x67,
-        .selector = 24,
-        .type = cpu->vm->tss_type, /* of 32 bits */
-        .present = 1,
-    };
+    s->cr0 = start->cr0;
+    s->cr3 = start->cr3;
+    s->cr4 = start->cr4;
+    s->efer = start->efer;
+    s->cs = segment(&start->cs);
+    s->ds = s->fs = s->gs = segment(&start->ds);
+    s->es = segment(&start->es);
+    s->ss = segment(&start->ss);
+    s->tr = segment(&start->tr);
+    if (start->cr0 & CR0_PE)
+        s->tr.type = cpu->vm->tss_type; /* of 32 bits */
     s->ldt = (struct kvm_segment){.type = 2, .unusable = 1};
     s->gdt = s->idt = (struct kvm_dtable){0};
-    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-    return 0;
+    if (!(start->cr0 & CR0_PE))
+        s->gdt.limit = s->idt.limit = 0xffff;
 }
 
-static void set_regs(struct kvm_cpu *cpu, const struct regs *r)
+void pvh_vm_start(struct kvm_cpu *cpu, const struct pvh_start *start)
 {
+    const struct regs *r = &start->regs;
+
     cpu->run->s.regs.regs = (struct kvm_regs){
-        .rip = r->rip,
+        .rax = r->rax,
         .rbx = r->rbx,
+        .rcx = r->rcx,
+        .rdx = r->rdx,
+        .rsi = r->rsi,
+        .rdi = r->rdi,
+        .rsp = r->rsp,
+        .rbp = r->rbp,
+        .rip = r->rip,
         .rflags = r->rflags,
     };
-    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+    set_sregs(cpu, start);
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
 /* Needed by old Intel CPUs, not understood by others. */
@@ -236,6 +248,7 @@ static int make_irqchip(int vm)
 static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const struct vcpu *vcpu,
                        const char **step)
 {
+    struct pvh_start start;
     int rc;
 
     *step = "give it a CPU";
@@ -251,8 +264,11 @@ static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const struct vcpu *vcpu,
     if (rc)
         return rc;
     *step = "set its registers";
-    set_regs(cpu, &vcpu->regs);
-    return set_sregs(cpu);
+    if (ioctl(cpu->fd, KVM_GET_SREGS, &cpu->run->s.regs.sregs))
+        return -errno;
+    pvh_start_boot(&start, &vcpu->regs);
+    pvh_vm_start(cpu, &start);
+    return 0;
 }
 
 static int set_up(struct kvm_vm *vm, int kvm, struct domain *dom,

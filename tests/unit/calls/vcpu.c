@@ -149,7 +149,9 @@ Test(vcpu, is_the_only_one_and_up)
 
     cr_expect_eq(vcpu_op_0(VCPUOP_is_up), 1);
     cr_expect_eq(vcpu_op_0(VCPUOP_up), 0);
-    cr_expect_eq(vcpu_op_0(VCPUOP_initialise), -EEXIST);
+    cr_expect_eq(vcpu_op_0(VCPUOP_initialise), -EFAULT, "there is no context");
+    cr_expect_eq(call(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 0, page_va(32)),
+                 -EEXIST);
     cr_expect_eq(vcpu_op(VCPUOP_get_physid, physid), -EINVAL);
     cr_expect_eq(vcpu_op_0(77), -ENOSYS);
     cr_expect_eq(call(__HYPERVISOR_vcpu_op, VCPUOP_is_up, 1), -ENOENT);
