@@ -88,6 +88,9 @@ long call_set_gdt(void *opaque, const uint64_t *args);
 int segment_install_gdt(struct vcpu *vcpu, const uint64_t *frames,
                         uint64_t nr_entries);
 long call_update_descriptor(void *opaque, const uint64_t *args);
+/* MMUEXT_SET_LDT: (nr) descriptors at the guest's (base), looked at when used.
+ */
+long segment_set_ldt(struct vcpu *vcpu, uint64_t base, uint32_t nr);
 
 /* mmu.c */
 long call_update_va_mapping(void *opaque, const uint64_t *args);

@@ -9,8 +9,6 @@
 
 #define MMU_UPDATE_PREEMPTED (1u << 31)
 
-#define LDT_MAX_ENTRIES 8192
-
 /* Operations served before the others get their turn. */
 #define PER_TURN 64
 
@@ -46,22 +44,6 @@ static long flush_multi(struct vcpu *vcpu, const struct mmuext_op *op)
     return op->cmd == MMUEXT_TLB_FLUSH_MULTI
                ? invalidate_all(vcpu)
                : invalidate_page(vcpu, op->arg1.linear_addr);
-}
-
-/*
- * No engine loads a guest's local descriptors; they are kept, and a guest that
- * loads a selector of them gets its fault.
- */
-static long set_ldt(struct vcpu *vcpu, const struct mmuext_op *op)
-{
-    uint64_t base = op->arg1.linear_addr;
-
-    if (op->arg2.nr_ents > LDT_MAX_ENTRIES || base % PAGE_SIZE ||
-        !va_is_guest(base))
-        return -EINVAL;
-    vcpu->ldt_base = op->arg2.nr_ents ? base : 0;
-    vcpu->nr_ldt_entries = op->arg2.nr_ents;
-    return 0;
 }
 
 static long clear_page(struct domain *dom, mfn_t mfn)
@@ -110,7 +92,7 @@ static long serve_one(struct vcpu *vcpu, const struct mmuext_op *op)
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         return -EACCES; /* without a device there is nothing to flush for */
     case MMUEXT_SET_LDT:
-        return set_ldt(vcpu, op);
+        return segment_set_ldt(vcpu, op->arg1.linear_addr, op->arg2.nr_ents);
     case MMUEXT_CLEAR_PAGE:
         return clear_page(vcpu->domain, op->arg1.mfn);
     case MMUEXT_COPY_PAGE:

@@ -14,14 +14,21 @@
 
 #define ENTRIES_PER_PAGE 512
 #define GDT_MAX_ENTRIES  (VCPU_GDT_FRAMES * ENTRIES_PER_PAGE)
+#define LDT_MAX_ENTRIES  8192
 
-#define RPL_MASK 3
+#define RPL_MASK    3
+#define TABLE_LOCAL 4 /* of a selector */
 
 /* A descriptor as one 64-bit word. */
 #define DESC_TYPE(desc) ((desc) >> 40 & 0xf)
 #define DESC_S          (UINT64_C(1) << 44) /* code or data */
 #define DESC_DPL3       (UINT64_C(3) << 45)
 #define DESC_PRESENT    (UINT64_C(1) << 47)
+
+/* A call gate: where it leads, and bits that are none. */
+#define GATE_SELECTOR(desc) ((uint16_t)((desc) >> 16))
+#define GATE_RPL3           (UINT64_C(3) << 16)
+#define GATE_RESERVED       (UINT64_C(0xff) << 32)
 
 #define TYPE_SECOND_HALF 0x0 /* of a call gate */
 #define TYPE_CALL_GATE   0xc
@@ -55,6 +62,22 @@ long call_set_segment_base(void *opaque, const uint64_t *args)
     return 0;
 }
 
+/*
+ * A gate may lead to segments of the guest's own, or to the flat kernel's. It
+ * is closed, so that its use is a fault which names it; the level that it had,
+ * that of all guests, is kept in its selector.
+ */
+static bool accept_gate(uint64_t *desc)
+{
+    const uint16_t selector = GATE_SELECTOR(*desc);
+    const bool own = selector >> 3 < GDT_MAX_ENTRIES || selector & TABLE_LOCAL;
+
+    if ((!own && selector != FLAT_KERNEL_CS) || *desc & GATE_RESERVED)
+        return false;
+    *desc = (*desc & ~DESC_DPL3) | GATE_RPL3;
+    return true;
+}
+
 /* Is it one a guest may have? Code and data get DPL 3, where guests run. */
 static bool accept(uint64_t *desc)
 {
@@ -64,8 +87,9 @@ static bool accept(uint64_t *desc)
         *desc |= DESC_DPL3;
         return true;
     }
-    return DESC_TYPE(*desc) == TYPE_SECOND_HALF ||
-           DESC_TYPE(*desc) == TYPE_CALL_GATE;
+    if (DESC_TYPE(*desc) == TYPE_CALL_GATE)
+        return accept_gate(desc);
+    return DESC_TYPE(*desc) == TYPE_SECOND_HALF;
 }
 
 /* One more use of (mfn) as descriptors, checked when it is the first. */
@@ -149,5 +173,17 @@ long call_update_descriptor(void *opaque, const uint64_t *args)
         return -EINVAL;
     __atomic_store_n((uint64_t *)(void *)(bytes + maddr % PAGE_SIZE), desc,
                      __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* Where there are no entries it does not matter where. */
+long segment_set_ldt(struct vcpu *vcpu, uint64_t base, uint32_t nr)
+{
+    if (nr == 0)
+        base = 0;
+    if (nr > LDT_MAX_ENTRIES || base % PAGE_SIZE || !va_is_guest(base))
+        return -EINVAL;
+    vcpu->ldt_base = base;
+    vcpu->nr_ldt_entries = nr;
     return 0;
 }

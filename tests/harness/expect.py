@@ -11,14 +11,14 @@ import smp_cases
 import tap
 
 # Its last line is its verdict.
-PROMISES = ["assists", "callbacks", "debug", "emulated", "events",
+PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events",
             "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
             "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["breakpoints", "fpu", "segments", "upper", "usermode"]
 # What is done for PV kernels alone.
-PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "emulated", "fpu",
+PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors", "emulated", "fpu",
            "mapped", "usermode"]
 # What they need that not every KVM has for ring 3: the word of paravane doctor.
 NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
