@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""docs/porting.md does what it says: the kernel that it builds piece by piece
+compiles, runs, and is what the linter calls clean."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+import guest  # noqa: E402
+import guide  # noqa: E402
+import tap  # noqa: E402
+
+LOW, HIGH = "virt_base = 0x400000;", "virt_base = 0xffffffff80000000;"
+
+
+def prints_what_the_page_says(*options, change=lambda name, content: content):
+    with guide.kernel(change) as image:
+        result = guest.run("--memory", "8M", *options, guest=image)
+    assert result.status == 0 and not result.report, result
+    assert result.console == guide.files()["console"], result
+
+
+def its_kernel_runs_on_process():
+    guest.need_engine("process")
+    prints_what_the_page_says("--engine", "process")
+    prints_what_the_page_says("--engine", "process", "--scatter-p2m")
+
+
+def its_kernel_runs_on_kvm():
+    guest.need_engine("kvm")
+    prints_what_the_page_says("--engine", "kvm")
+    prints_what_the_page_says("--engine", "kvm", "--scatter-p2m")
+
+
+def in_the_upper_half_as_well():
+    guest.need_engine("kvm")
+
+    def change(name, content):
+        assert name != "day.ld" or LOW in content
+        return content.replace(LOW, HIGH)
+    prints_what_the_page_says("--engine", "kvm", change=change)
+
+
+def the_linter_calls_it_clean():
+    with guide.kernel() as image:
+        done = subprocess.run([guest.PARAVANE, "inspect", "--lint", "--json",
+                               image], capture_output=True, check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and not found["findings"], found
+
+
+def with_an_instruction_of_bare_hardware_it_is_not():
+    """The linter's line is the page's."""
+    def change(name, content):
+        return content.replace('__asm__ volatile("int3");',
+                               '__asm__ volatile("cli");')
+    with guide.kernel(change) as image:
+        done = subprocess.run([guest.PARAVANE, "inspect", "--lint", "--json",
+                               image], capture_output=True, check=False)
+    lines = guide.files()["day.c"].splitlines()
+    line = lines.index('    __asm__ volatile("int3");') + 1
+    finding, = json.loads(done.stdout)["findings"]
+    assert done.returncode == 3 and finding["instruction"] == "cli", finding
+    assert finding.get("line", line) == line, finding
+
+
+def a_trap_it_did_not_expect_ends_it_with_a_word():
+    def change(name, content):
+        return content.replace('__asm__ volatile("int3");',
+                               '__asm__ volatile("cli");')
+    with guide.kernel(change) as image:
+        result = guest.run("--memory", "8M", guest=image)
+    assert result.status == 125, result
+    assert "a trap: 0x000000000000000d\nat 0x" in result.console, result
+
+
+def files_that_it_names_are_there():
+    for path in re.findall(r"`([\w./*-]+/[\w./*-]*)`", guide.text()):
+        if "*" in path or path.startswith("build/"):
+            continue
+        assert os.path.exists(os.path.join(guide.ROOT, path)), path
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main([
+        its_kernel_runs_on_process,
+        its_kernel_runs_on_kvm,
+        in_the_upper_half_as_well,
+        the_linter_calls_it_clean,
+        with_an_instruction_of_bare_hardware_it_is_not,
+        a_trap_it_did_not_expect_ends_it_with_a_word,
+        files_that_it_names_are_there,
+    ]))
