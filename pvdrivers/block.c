@@ -113,6 +113,7 @@ struct block *block_open(unsigned index)
     struct block *block = NULL;
     uint32_t *numbers;
     long nr = disk_numbers(&numbers);
+    GUEST_LOCKED;
 
     if (nr > (long)index)
         block = block_open_number(numbers[index]);
@@ -125,6 +126,7 @@ struct block *block_find(const char *vdev)
     struct block *block = NULL;
     uint32_t *numbers;
     long nr = disk_numbers(&numbers);
+    GUEST_LOCKED;
 
     for (long i = 0; i < nr && !block; i++) {
         char name[sizeof block->info.vdev];
@@ -140,6 +142,7 @@ struct block *block_find(const char *vdev)
 void block_close(struct block *block)
 {
     struct block **at = &blocks;
+    GUEST_LOCKED;
 
     if (--block->users)
         return;
@@ -152,6 +155,8 @@ void block_close(struct block *block)
 
 void block_get_info(struct block *block, struct block_info *info)
 {
+    GUEST_LOCKED;
+
     *info = block->info;
 }
 
@@ -174,9 +179,12 @@ static void take_turns(void)
 
 unsigned block_poll(struct block *block, bool wait)
 {
-    unsigned nr = block_drain(block);
-    uint64_t told = block->nr_told;
+    unsigned nr;
+    uint64_t told;
+    GUEST_LOCKED;
 
+    nr = block_drain(block);
+    told = block->nr_told;
     if (wait)
         take_turns();
     if (nr || !wait)
@@ -208,6 +216,7 @@ static int block_do(struct block *block, enum block_op op, uint64_t sector,
         .done = sync_done,
         .context = &done,
     };
+    GUEST_LOCKED;
 
     block_submit(block, &request);
     block_kick(block);

@@ -127,6 +127,8 @@ static int request_check(const struct block *block,
 
 void block_submit(struct block *block, struct block_request *request)
 {
+    GUEST_LOCKED;
+
     request->next = NULL;
     request->parts_left = 0;
     request->sectors_sent = 0;
@@ -158,6 +160,8 @@ static void block_publish(struct block *block)
 
 void block_kick(struct block *block)
 {
+    GUEST_LOCKED;
+
     block->kicked = true;
     if (block->unpublished && block->running)
         block_publish(block);

@@ -19,6 +19,7 @@ struct net *net_open(unsigned index)
 {
     struct net *net;
     int rc;
+    GUEST_LOCKED;
 
     for (net = nets; net; net = net->next)
         if (net->index == index)
@@ -45,6 +46,7 @@ struct net *net_open(unsigned index)
 void net_close(struct net *net)
 {
     struct net **at = &nets;
+    GUEST_LOCKED;
 
     while (*at != net)
         at = &(*at)->next;
@@ -56,6 +58,8 @@ void net_close(struct net *net)
 
 void net_get_info(struct net *net, struct net_info *info)
 {
+    GUEST_LOCKED;
+
     if (thread_may_wait()) /* the backend's word may have changed */
         net->info.up = net->running && handshake_number(&net->hs, "carrier", 1);
     *info = net->info;
@@ -65,14 +69,18 @@ void net_set_receiver(struct net *net,
                       void (*receive)(struct net_buffer *frame, void *context),
                       void *context)
 {
+    GUEST_LOCKED;
+
     net->receive = receive;
     net->receive_context = context;
 }
 
 bool net_poll(struct net *net)
 {
-    bool some = net_send_drain(net);
+    bool some;
+    GUEST_LOCKED;
 
+    some = net_send_drain(net);
     return net_receive_drain(net) || some;
 }
 
@@ -84,12 +92,16 @@ void net_event(evtchn_port_t port, void *context)
 
 void net_kick(struct net *net)
 {
+    GUEST_LOCKED;
+
     if (net->running && ring_front_publish(&net->tx))
         event_send(net->port);
 }
 
 int net_wait_room(struct net *net)
 {
+    GUEST_LOCKED;
+
     net_kick(net);
     net_send_drain(net);
     while (net->running && net->nr_free_slots < NET_MAX_PIECES)

@@ -97,6 +97,8 @@ static struct net_buffer *take_back(struct net *net, unsigned id)
 
 void net_release(struct net *net, struct net_buffer *frame)
 {
+    GUEST_LOCKED;
+
     while (frame) {
         struct net_buffer *next = frame->next;
 

@@ -216,6 +216,7 @@ static bool has_room(const struct net *net, unsigned nr)
 
 int net_send(struct net *net, struct net_packet *packet)
 {
+    GUEST_LOCKED;
     grant_ref_t refs[NET_MAX_PIECES] = {0};
     uint32_t total;
     const unsigned nr = count(packet, &total);

@@ -5,6 +5,7 @@
  */
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/thread.h>
 
 #include <string.h>
 
@@ -127,6 +128,7 @@ static size_t take_some(size_t nr)
 size_t page_give_back(size_t nr)
 {
     size_t total = 0, done;
+    GUEST_LOCKED;
 
     do {
         done =
@@ -139,6 +141,7 @@ size_t page_give_back(size_t nr)
 size_t page_take_again(size_t nr)
 {
     size_t total = 0, done;
+    GUEST_LOCKED;
 
     if (nr > nr_given)
         nr = nr_given;

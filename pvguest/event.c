@@ -4,6 +4,7 @@
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/thread.h>
 
 #include <errno.h>
 
@@ -36,17 +37,29 @@ static struct handler *handler_of(evtchn_port_t port)
     return &more[port / PER_PAGE][port % PER_PAGE];
 }
 
+/* For the handler of (port). Several vCPUs may want it at once. */
+static bool make_room(evtchn_port_t port)
+{
+    struct handler **page = &more[port / PER_PAGE], *before = NULL, *fresh;
+
+    if (__atomic_load_n(page, __ATOMIC_ACQUIRE))
+        return true;
+    fresh = page_alloc_zeroed(1);
+    if (fresh &&
+        !__atomic_compare_exchange_n(page, &before, fresh, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        page_free(fresh, 1);
+    return fresh || before;
+}
+
 static int handle(evtchn_port_t port, unsigned vcpu, event_fn fn, void *context)
 {
     struct handler *handler;
 
     if (port == 0 || port >= NR_PORTS)
         return -EINVAL;
-    if (port >= NR_FIRST && !more[port / PER_PAGE]) {
-        more[port / PER_PAGE] = page_alloc_zeroed(1);
-        if (!more[port / PER_PAGE])
-            return -ENOMEM;
-    }
+    if (port >= NR_FIRST && !make_room(port))
+        return -ENOMEM;
     handler = handler_of(port);
     handler->context = context;
     handler->vcpu = vcpu;
@@ -219,6 +232,8 @@ bool event_dispatch(void)
 
     if (!__atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_RELAXED))
         return false;
+    if (!self->preempt)
+        guest_lock();
     __atomic_exchange_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
     words = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
 
@@ -234,6 +249,8 @@ bool event_dispatch(void)
                                          (unsigned)__builtin_ctzll(bits));
     }
     self->in_handler--;
+    if (!self->preempt)
+        guest_unlock();
     return handled;
 }
 

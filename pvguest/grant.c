@@ -5,6 +5,7 @@
 #include <pvguest/grant.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/thread.h>
 
 #include <errno.h>
 
@@ -76,6 +77,8 @@ static void grow(void)
 
 int64_t guest_grant(domid_t borrower, const void *page, bool readonly)
 {
+    GUEST_LOCKED;
+
     if (!set_up())
         return -ENOSPC;
     if (offers.nr_free == 0)
@@ -85,10 +88,14 @@ int64_t guest_grant(domid_t borrower, const void *page, bool readonly)
 
 int guest_grant_end(grant_ref_t ref)
 {
+    GUEST_LOCKED;
+
     return grant_withdraw(&offers, ref);
 }
 
 uint32_t guest_grant_room(void)
 {
+    GUEST_LOCKED;
+
     return set_up() ? offers.nr_free : 0;
 }

@@ -5,10 +5,11 @@
  */
 #include <pvguest/guest.h>
 
-#include <xen/sched.h>
+#include <hypercall/calls.h>
 
 #include "abi.h"
 #include "internal.h"
+#include "this_vcpu.h"
 
 #define STACK_WORDS 12
 #define MAX_FRAMES  24
@@ -77,11 +78,12 @@ static void say_backtrace(uint64_t ip, uint64_t bp)
 static _Noreturn void report(const struct trap_frame *frame, uint64_t ip,
                              uint64_t bp, const char *format, va_list args)
 {
-    static bool reporting;
+    static struct guest_vcpu *reporter;
+    struct guest_vcpu *before = NULL;
     char text[160];
 
-    if (!reporting) {
-        reporting = true;
+    if (__atomic_compare_exchange_n(&reporter, &before, this_vcpu(), false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         guest_vformat(text, sizeof text, format, args);
         say("guest crashed: %s\n", text);
         if (frame) {
@@ -90,6 +92,8 @@ static _Noreturn void report(const struct trap_frame *frame, uint64_t ip,
         }
         say_backtrace(ip, bp);
     }
+    while (before && before != this_vcpu())
+        hypercall_yield(); /* it has more to say than that we crashed too */
     guest_shutdown(SHUTDOWN_crash);
 }
 

@@ -3,6 +3,7 @@
  * %%, with l, ll, z, a width, and a leading 0 or -.
  */
 #include <pvguest/guest.h>
+#include <pvguest/thread.h>
 
 #include "abi.h"
 
@@ -35,6 +36,8 @@ static void put_buffer(struct sink *sink, const char *bytes, size_t len)
 
 void guest_write(const char *bytes, size_t len)
 {
+    GUEST_LOCKED;
+
     if (console)
         console->write(bytes, len);
     else

@@ -2,6 +2,7 @@
  * The ways to end.
  */
 #include <pvguest/guest.h>
+#include <pvguest/thread.h>
 
 #include "internal.h"
 #include <hypercall/calls.h>
@@ -30,6 +31,7 @@ _Noreturn void guest_exit(int code)
     else if (code)
         guest_print("guest: exit status %d\n", code);
 
+    guest_lock(); /* it is the drivers' now */
     console = guest_get_console();
     if (console && console->flush)
         console->flush();

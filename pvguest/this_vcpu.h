@@ -47,6 +47,11 @@ struct guest_vcpu {
 
     /* thread.c */
     struct thread *current;
+    unsigned lock_depth; /* how often it holds the library's lock */
+    struct thread *idle; /* has nothing to do, but a stack to do it on */
+    bool idling;         /* looks for a thread to run */
+    bool sleeping;       /* in the hypervisor, and nobody sent it an IPI */
+    struct thread *gone; /* has ended: the next one buries it */
     uint64_t tls_loaded; /* what the FS base is */
     unsigned in_handler; /* depth of event handlers running */
 
@@ -72,6 +77,12 @@ struct guest_vcpu {
 extern struct guest_vcpu guest_boot_vcpu;
 extern struct guest_vcpu *guest_vcpus[]; /* VCPU_MAX; NULL: never started */
 extern bool guest_smp;                   /* GS is valid on every vCPU */
+
+/* lock.c: from the moment on that guest_smp is set, the lock is one. */
+void lock_becomes_real(void);
+
+/* schedule.c: the main thread is no longer alone; before that moment. */
+void schedule_becomes_smp(void);
 
 /* Of who runs this; not to be kept across anything that may wait. */
 static inline struct guest_vcpu *this_vcpu(void)

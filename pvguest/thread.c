@@ -1,119 +1,57 @@
 /*
- * Cooperative threads: a queue of those that can run, and the wait queues.
+ * Threads: made, waiting, and ended. Who runs is schedule.c's affair.
  */
 #include <pvguest/clock.h>
-#include <pvguest/event.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
 #include <pvguest/thread.h>
+#include <pvguest/vcpu.h>
 
-#include "abi.h"
+#include <errno.h>
+
 #include "internal.h"
-#include "this_vcpu.h"
+#include "schedule.h"
 
 #define STACK_PAGES 16
-#define CANARY      0x73746b2067756172ull
-
-/* At the upper end of the thread's own stack. */
-struct thread {
-    void *sp; /* while it does not run */
-    struct thread *next;
-    struct wait_queue *queue; /* waiting in */
-    bool woken;
-    struct timer timer;
-    uint64_t tls;
-    void *data;      /* the C library's */
-    uint64_t *stack; /* the lowest word is the canary; NULL: not ours */
-    size_t stack_pages;
-};
-
-static struct thread main_thread;
-static struct thread *current;
-static struct wait_queue ready;
-static struct thread *finished; /* its stack can be freed by the next */
-static uint64_t tls_loaded;     /* what the FS base is */
 
 static size_t (*tls_size)(void);
 static uint64_t (*tls_create)(void *memory);
 
-static void append(struct wait_queue *queue, struct thread *thread)
-{
-    thread->next = NULL;
-    if (queue->last)
-        queue->last->next = thread;
-    else
-        queue->first = thread;
-    queue->last = thread;
-}
-
-static struct thread *take_first(struct wait_queue *queue)
-{
-    struct thread *thread = queue->first;
-
-    if (thread) {
-        queue->first = thread->next;
-        if (!queue->first)
-            queue->last = NULL;
-    }
-    return thread;
-}
-
-static void unlink_thread(struct wait_queue *queue, struct thread *thread)
-{
-    struct thread *before = NULL, *t = queue->first;
-
-    while (t && t != thread) {
-        before = t;
-        t = t->next;
-    }
-    if (!t)
-        return;
-    if (before)
-        before->next = t->next;
-    else
-        queue->first = t->next;
-    if (queue->last == t)
-        queue->last = before;
-}
-
-void thread_init(void)
-{
-    current = &main_thread;
-}
-
 struct thread *thread_self(void)
 {
-    return current;
+    return this_vcpu()->current;
 }
 
 bool thread_may_wait(void)
 {
-    return current && !this_vcpu()->in_handler;
+    const struct guest_vcpu *self = this_vcpu();
+
+    return self->current && !self->in_handler;
 }
 
-static void load_tls(uint64_t tls)
+/* Once for the caller of this, once for being cooperative. */
+bool thread_is_inside(void)
 {
-    if (tls == tls_loaded)
-        return;
-    tls_loaded = tls;
-    if (!guest_abi->set_fs_base(tls))
-        guest_panic("the hypervisor refuses to set the FS base");
+    const struct guest_vcpu *self = this_vcpu();
+    unsigned own = self->current && !self->current->parallel ? 2 : 1;
+
+    return self->in_handler || self->lock_depth > own;
 }
 
 void thread_set_tls(uint64_t tls)
 {
-    current->tls = tls;
-    load_tls(tls);
+    thread_self()->tls = tls;
+    schedule_load_tls(tls);
 }
 
 void thread_set_data(void *data)
 {
-    current->data = data;
+    thread_self()->data = data;
 }
 
 void *thread_data(void)
 {
-    return current->data;
+    return thread_self() ? thread_self()->data : NULL;
 }
 
 void thread_provide_tls(size_t (*size)(void), uint64_t (*create)(void *memory))
@@ -122,50 +60,30 @@ void thread_provide_tls(size_t (*size)(void), uint64_t (*create)(void *memory))
     tls_create = create;
 }
 
-static void free_finished(void)
+int thread_set_affinity(struct thread *thread, uint64_t mask)
 {
-    struct thread *thread = finished;
+    unsigned count = vcpu_count();
 
-    finished = NULL;
-    if (thread && thread->stack_pages)
-        page_free(thread->stack, thread->stack_pages);
+    if (!(mask & (~0ull >> (VCPU_MAX - count))))
+        return -EINVAL;
+    if (!thread)
+        thread = thread_self();
+    thread->affinity = mask;
+    return 0;
 }
 
-static void switch_to(struct thread *next)
+uint64_t thread_affinity(const struct thread *thread)
 {
-    struct thread *self = current;
+    const struct thread *which = thread ? thread : thread_self();
 
-    if (self->stack && *self->stack != CANARY)
-        guest_panic("stack overflow in the thread at %p", (void *)self);
-    if (next == self)
-        return;
-    current = next;
-    load_tls(next->tls);
-    guest_switch(&self->sp, next->sp);
-    free_finished();
-}
-
-/* Run whoever can; when nobody can, sleep until an event changes that. */
-static void schedule(void)
-{
-    struct thread *next;
-
-    if (this_vcpu()->in_handler)
-        guest_panic("an event handler tried to wait");
-    event_dispatch();
-    timer_dispatch();
-    while (!(next = take_first(&ready))) {
-        if (!event_dispatch() && !timer_dispatch())
-            guest_block(timer_to_program());
-    }
-    switch_to(next);
+    return which->affinity & (~0ull >> (VCPU_MAX - vcpu_count()));
 }
 
 void thread_begin(void (*fn)(void *arg), void *arg);
 
 void thread_begin(void (*fn)(void *arg), void *arg)
 {
-    free_finished();
+    schedule_arrived();
     fn(arg);
     thread_exit();
 }
@@ -192,19 +110,19 @@ static void prepare(struct thread *thread, uintptr_t top, void (*fn)(void *arg),
     thread->sp = frame;
 }
 
-struct thread *thread_start_on(void *stack_top, uint64_t tls,
-                               void (*fn)(void *arg), void *arg)
+static struct thread *make_on(void *stack_top, uint64_t tls,
+                              void (*fn)(void *arg), void *arg, bool parallel)
 {
     uintptr_t top = ((uintptr_t)stack_top & ~15ul) - sizeof(struct thread);
     struct thread *thread = (struct thread *)(top & ~15ul);
 
-    *thread = (struct thread){.tls = tls};
+    *thread =
+        (struct thread){.tls = tls, .parallel = parallel, .affinity = ~0ull};
     prepare(thread, (uintptr_t)thread, fn, arg);
-    append(&ready, thread);
     return thread;
 }
 
-struct thread *thread_start(void (*fn)(void *arg), void *arg)
+struct thread *thread_make(void (*fn)(void *arg), void *arg, bool parallel)
 {
     uint64_t *stack = page_alloc(STACK_PAGES);
     char *top;
@@ -218,38 +136,76 @@ struct thread *thread_start(void (*fn)(void *arg), void *arg)
         top -= (tls_size() + 63) & ~63ul;
         tls = tls_create(top);
     }
-    thread = thread_start_on(top, tls, fn, arg);
+    thread = make_on(top, tls, fn, arg, parallel);
     thread->stack = stack;
     thread->stack_pages = STACK_PAGES;
-    *stack = CANARY;
+    *stack = STACK_CANARY;
+    return thread;
+}
+
+struct thread *thread_start(void (*fn)(void *arg), void *arg)
+{
+    struct thread *thread;
+    GUEST_LOCKED;
+
+    thread = thread_make(fn, arg, false);
+    if (thread)
+        schedule_ready(thread);
+    return thread;
+}
+
+struct thread *thread_start_parallel(void (*fn)(void *arg), void *arg)
+{
+    struct thread *thread;
+    GUEST_LOCKED;
+
+    parallel_start();
+    thread = thread_make(fn, arg, true);
+    if (thread)
+        schedule_ready(thread);
+    return thread;
+}
+
+struct thread *thread_start_on(void *stack_top, uint64_t tls,
+                               void (*fn)(void *arg), void *arg)
+{
+    struct thread *thread;
+    GUEST_LOCKED;
+
+    parallel_start();
+    thread = make_on(stack_top, tls, fn, arg, true);
+    schedule_ready(thread);
     return thread;
 }
 
 void thread_yield(void)
 {
-    append(&ready, current);
-    schedule();
+    GUEST_LOCKED;
+
+    schedule_ready(thread_self());
+    schedule(false);
 }
 
 static void wait_timed_out(void *context)
 {
     struct thread *thread = context;
 
-    unlink_thread(thread->queue, thread);
+    queue_unlink(thread->queue, thread);
     thread->queue = NULL;
-    append(&ready, thread);
+    schedule_ready(thread);
 }
 
 bool thread_wait(struct wait_queue *queue, uint64_t deadline_ns)
 {
-    struct thread *self = current;
+    struct thread *self = thread_self();
+    GUEST_LOCKED;
 
     self->queue = queue;
     self->woken = false;
-    append(queue, self);
+    queue_append(queue, self);
     if (deadline_ns != UINT64_MAX)
         timer_arm(&self->timer, deadline_ns, wait_timed_out, self);
-    schedule();
+    schedule(false);
     timer_cancel(&self->timer);
     return self->woken;
 }
@@ -273,32 +229,58 @@ void thread_sleep(uint64_t ns)
 
 void thread_wake_one(struct wait_queue *queue)
 {
-    struct thread *thread = take_first(queue);
+    struct thread *thread;
+    GUEST_LOCKED;
 
+    thread = queue_take_first(queue);
     if (!thread)
         return;
     thread->queue = NULL;
     thread->woken = true;
-    append(&ready, thread);
+    schedule_ready(thread);
 }
 
 void thread_wake_all(struct wait_queue *queue)
 {
+    GUEST_LOCKED;
+
     while (queue->first)
         thread_wake_one(queue);
 }
 
-_Noreturn void thread_exit(void)
+/*
+ * What is to be done then is done by whoever runs next; where that may be
+ * nobody before it is done, there is no other vCPU that could get in the way.
+ */
+_Noreturn void thread_exit_then(void (*fn)(void *arg), void *arg)
 {
-    finished = current;
-    schedule();
+    struct guest_vcpu *self;
+
+    guest_lock();
+    self = this_vcpu();
+    self->current->then = fn;
+    self->current->then_arg = arg;
+    if (!self->idle && fn) {
+        self->current->then = NULL;
+        fn(arg);
+    }
+    self->gone = self->current;
+    schedule(true);
     __builtin_unreachable();
 }
 
-_Noreturn void thread_exit_free(void *stack, size_t pages)
+_Noreturn void thread_exit(void)
 {
-    current->stack_pages = pages;
-    current->stack = stack;
-    *current->stack = CANARY;
-    thread_exit();
+    thread_exit_then(NULL, NULL);
+}
+
+_Noreturn void thread_exit_free(void *stack, size_t pages,
+                                void (*fn)(void *arg), void *arg)
+{
+    struct thread *self = thread_self();
+
+    self->stack_pages = pages;
+    self->stack = stack;
+    *self->stack = STACK_CANARY;
+    thread_exit_then(fn, arg);
 }

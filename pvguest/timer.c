@@ -8,6 +8,7 @@
 #include <pvguest/clock.h>
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
+#include <pvguest/thread.h>
 
 #include "internal.h"
 #include "this_vcpu.h"
@@ -100,6 +101,7 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns,
 {
     struct guest_vcpu *vcpu = this_vcpu();
     struct timer **at = &vcpu->first_timer;
+    GUEST_LOCKED;
 
     first_use(vcpu);
     timer_cancel(timer);
@@ -118,6 +120,7 @@ void timer_arm(struct timer *timer, uint64_t deadline_ns,
 void timer_cancel(struct timer *timer)
 {
     struct timer **at;
+    GUEST_LOCKED;
 
     if (!timer->armed)
         return;

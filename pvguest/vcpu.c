@@ -106,7 +106,9 @@ static int become_smp(void)
         return rc;
     if (!guest_abi->set_gs_base((uintptr_t)&guest_boot_vcpu))
         return -EINVAL;
+    schedule_becomes_smp();
     guest_smp = true;
+    lock_becomes_real();
     return 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/thread.h>
 
 #include "abi.h"
 #include "internal.h"
@@ -15,6 +16,7 @@ uintptr_t map_window(size_t nr)
 {
     static uintptr_t next;
     uintptr_t va;
+    GUEST_LOCKED;
 
     if (next == 0) {
         if (!guest_abi->open_window(WINDOW_START))

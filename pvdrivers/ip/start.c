@@ -26,6 +26,8 @@ static struct wait_queue changed;
 
 bool ip_wait(uint64_t deadline_ns)
 {
+    GUEST_LOCKED;
+
     while (device && ip4_addr_isany(netif_ip4_addr(device)))
         if (!thread_wait(&changed, deadline_ns))
             break;
@@ -34,6 +36,7 @@ bool ip_wait(uint64_t deadline_ns)
 
 bool ip_address(char *text, size_t size)
 {
+    GUEST_LOCKED;
     const ip4_addr_t *address = device ? netif_ip4_addr(device) : NULL;
 
     if (!address)

@@ -101,6 +101,8 @@ static long linux_tkill(int tid, int signal)
 
 static long file_call(long nr, long a1, long a2, long a3)
 {
+    GUEST_LOCKED;
+
     switch (nr) {
     case SYS_read:
         return linux_read((int)a1, (char *)a2, (size_t)a3);
@@ -126,6 +128,13 @@ static linux_call_fn more_calls;
 void linux_set_more_calls(linux_call_fn fn)
 {
     more_calls = fn;
+}
+
+static long ask_others(long nr, const long args[6])
+{
+    GUEST_LOCKED;
+
+    return more_calls(nr, args);
 }
 
 static long yield(void)
@@ -162,6 +171,10 @@ long guest_linux_syscall(long nr, long a1, long a2, long a3, long a4, long a5,
                                      (const struct timespec *)a3);
     case SYS_sched_yield:
         return yield();
+    case SYS_sched_getaffinity:
+        return linux_sched_getaffinity((int)a1, (size_t)a2, (void *)a3);
+    case SYS_sched_setaffinity:
+        return linux_sched_setaffinity((int)a1, (size_t)a2, (const void *)a3);
     case SYS_gettid:
         return task_tid();
     case SYS_getpid:
@@ -190,5 +203,5 @@ long guest_linux_syscall(long nr, long a1, long a2, long a3, long a4, long a5,
     result = file_call(nr, a1, a2, a3);
     if (!more_calls || (result != -ENOSYS && result != -EBADF))
         return result;
-    return more_calls(nr, (const long[]){a1, a2, a3, a4, a5, a6});
+    return ask_others(nr, (const long[]){a1, a2, a3, a4, a5, a6});
 }

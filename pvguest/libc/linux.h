@@ -31,6 +31,8 @@ void task_init(void);
 int task_tid(void);
 long linux_set_tid_address(int *clear);
 _Noreturn void linux_exit(void);
+long linux_sched_getaffinity(int tid, size_t size, void *mask);
+long linux_sched_setaffinity(int tid, size_t size, const void *mask);
 
 /* time.c */
 uint64_t time_ns(const struct timespec *ts);

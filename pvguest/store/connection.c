@@ -177,6 +177,7 @@ long store_request(uint32_t type, uint32_t tx, const struct wire_part *parts,
     struct call call = {.type = type, .buf = buf, .size = size};
     struct wire_out out;
     int rc;
+    GUEST_LOCKED;
 
     rc = conn_open();
     if (rc)

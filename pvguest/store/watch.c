@@ -37,6 +37,8 @@ void store_watch_event(const char *token)
 
 void store_watch_again(struct store_watch *watch)
 {
+    GUEST_LOCKED;
+
     watch->fired = true;
     thread_wake_all(&watches.fired);
 }
@@ -92,6 +94,7 @@ static int watch_command(uint32_t type, const struct store_watch *watch)
 int store_watch(struct store_watch *watch)
 {
     int rc;
+    GUEST_LOCKED;
 
     if (!store_available())
         return -EIO;
@@ -113,6 +116,8 @@ int store_watch(struct store_watch *watch)
 
 int store_unwatch(struct store_watch *watch)
 {
+    GUEST_LOCKED;
+
     watch_unlink(watch);
     while (watches.running == watch && thread_self() != watches.thread)
         thread_wait(&watches.ended, UINT64_MAX);

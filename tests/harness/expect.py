@@ -13,7 +13,7 @@ import tap
 # Its last line is its verdict.
 PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events",
             "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
-            "threads", "timers", "traps", "vcpus", "vectors"]
+            "smp", "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["breakpoints", "fpu", "segments", "upper", "usermode"]

@@ -1,5 +1,9 @@
 """Runs of the images that use more than one virtual CPU."""
-from cases import Case
+import random
+
+from cases import Case, Disk
+
+CONTENT = random.Random(7).randbytes(1 << 20)
 
 
 def keeps_its_promises(_, result, __):
@@ -10,4 +14,7 @@ def keeps_its_promises(_, result, __):
 CASES = [
     Case("vcpus", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("vcpus", "4 vCPUs", keeps_its_promises, vcpus=4),
+    Case("smp", "2 vCPUs", keeps_its_promises, vcpus=2),
+    Case("smp", "3 vCPUs and a disk", keeps_its_promises, Disk(CONTENT),
+         vcpus=3),
 ]

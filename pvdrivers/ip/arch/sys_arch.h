@@ -1,6 +1,7 @@
 /*
- * pvdrivers/ip/arch/sys_arch.h: lwIP's threads are pvguest's: cooperative, on
- * one vCPU, so nothing is ever interrupted and a lock has nothing to lock.
+ * pvdrivers/ip/arch/sys_arch.h: lwIP's threads are pvguest's, cooperative, and
+ * who calls it holds the library's lock, so nothing of it ever runs beside
+ * itself and a lock has nothing to lock.
  * (lwIP's doc/sys_arch.txt)
  */
 #ifndef ARCH_SYS_ARCH_H

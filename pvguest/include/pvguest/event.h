@@ -2,10 +2,11 @@
  * pvguest/event.h: event channels of the running guest.
  *
  * The model. Upcalls stay masked while threads run: an event sets its pending
- * bit and nothing else happens, until some thread waits, sleeps or yields.
- * Then pending events are dispatched, one at a time, on the waiting thread's
- * stack: a handler never runs beside other code, needs no locks, and must not
- * block: waiting in a handler ends the guest with a report.
+ * bit and nothing else happens, until some thread of the vCPU that the event is
+ * bound to waits, sleeps or yields. Then pending events are dispatched, one at
+ * a time, on the waiting thread's stack: a handler never runs beside another or
+ * beside a cooperative thread (pvguest/thread.h), and must not block: waiting
+ * in a handler ends the guest with a report.
  *
  * A program that wants events between any two instructions (to port a
  * preemptive kernel) turns upcalls on with event_upcalls(true); handlers then

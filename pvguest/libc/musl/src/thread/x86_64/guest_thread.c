@@ -52,7 +52,7 @@ unsigned long guest_libc_tls_create(void *memory, int tid)
     self->robust_list.head = &self->robust_list.head;
     self->detach_state = DT_DETACHED;
     self->canary = __pthread_self()->canary;
-    libc.threads_minus_1++;
+    a_inc(&libc.threads_minus_1);
     libc.need_locks = 1;
     return (unsigned long)TP_ADJ(self);
 }
