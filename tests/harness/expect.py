@@ -9,6 +9,7 @@ import life_cases
 import net_cases
 import smp_cases
 import tap
+import teachos_cases
 
 # Its last line is its verdict.
 PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events",
@@ -30,7 +31,7 @@ CRASHES = ["crash"]
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
 CASES = (disk_cases.CASES + initrd_cases.CASES + life_cases.CASES +
-         net_cases.CASES + smp_cases.CASES)
+         net_cases.CASES + smp_cases.CASES + teachos_cases.CASES)
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 # Cells that no test can fill.
@@ -38,6 +39,7 @@ _NO_PVH_PROCESS = "a PVH image starts in ring 0, which a process has not"
 _NO_RING = {
     "breakpoints": "a process may not arm any",
     "fpu": "a process has its FPU always",
+    "teachos": "a process has one address space",
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
     "usermode": "a process has one address space",

@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "privileged") == 0)
         __asm__ volatile("mov %%cr3, %%rax" ::: "rax");
     else if (strcmp(what, "divide") == 0)
-        return 1 / zero;
+        return 7 / zero;
     printf("it did not\n");
     return 0;
 }
