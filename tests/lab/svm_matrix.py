@@ -115,7 +115,6 @@ def run_of(number, case, abi):
     def test():
         options = ["--initrd", f"{number}.initrd"] if case.initrd else []
         if case.vcpus > 1:
-            guest.need_vcpus()
             options += ["--vcpus", str(case.vcpus)]
         after = {}
         for disk in case.disks:

@@ -41,7 +41,7 @@ def is_as_the_case_says(case, options):
                 file.write(case.initrd)
             options += ["--initrd", path]
         if case.vcpus > 1:
-            guest.need_vcpus()
+            guest.need_vcpus(options[options.index("--engine") + 1])
             options += ["--vcpus", str(case.vcpus)]
         result = guest.run(*options, guest=expect.path(case.image),
                            args=case.args, stdin=case.keys.encode())
