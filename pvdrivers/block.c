@@ -160,6 +160,11 @@ void block_get_info(struct block *block, struct block_info *info)
     *info = block->info;
 }
 
+unsigned block_nr_pending(const struct block *block)
+{
+    return block->nr_pending;
+}
+
 void block_use_persistent(bool on)
 {
     block_wants_persistent = on;

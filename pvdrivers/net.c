@@ -86,8 +86,25 @@ bool net_poll(struct net *net)
 
 void net_event(evtchn_port_t port, void *context)
 {
+    struct net *net = context;
+
     (void)port;
-    net_poll(context);
+    net->counters.events++;
+    net_poll(net);
+}
+
+void net_notify(struct net *net)
+{
+    net->counters.notified++;
+    event_send(net->port);
+}
+
+void net_get_counters(const struct net *net, struct net_counters *counters)
+{
+    *counters = net->counters;
+    counters->sending = NET_SLOTS - net->nr_free_slots;
+    counters->posted =
+        net->attached ? net->rx.req_prod - net->rx.rsp_cons : 0;
 }
 
 void net_kick(struct net *net)
@@ -95,7 +112,7 @@ void net_kick(struct net *net)
     GUEST_LOCKED;
 
     if (net->running && ring_front_publish(&net->tx))
-        event_send(net->port);
+        net_notify(net);
 }
 
 int net_wait_room(struct net *net)

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "netfront.h"
-#include <pvguest/event.h>
 #include <pvguest/grant.h>
 #include <pvguest/page.h>
 
@@ -78,7 +77,7 @@ void net_receive_refill(struct net *net)
         ring_front_put(&net->rx, &request, sizeof request);
     }
     if (net->attached && ring_front_publish(&net->rx))
-        event_send(net->port);
+        net_notify(net);
 }
 
 /*
@@ -202,6 +201,8 @@ static void hand_over(struct net *net, const struct assembly *a)
 
     if (!frame)
         return;
+    net->counters.received_frames++;
+    net->counters.received_bytes += a->total;
     frame->total = a->total;
     frame->partial = a->flags & NETRXF_csum_blank;
     frame->verified = a->flags & (NETRXF_data_validated | NETRXF_csum_blank);

@@ -235,5 +235,7 @@ int net_send(struct net *net, struct net_packet *packet)
     packet->slots_left = nr;
     packet->status = 0;
     put_slots(net, packet, refs, nr, total);
+    net->counters.sent_frames++;
+    net->counters.sent_bytes += total;
     return 0;
 }

@@ -53,6 +53,8 @@ struct net {
     unsigned nr_buffers;      /* made */
     void (*receive)(struct net_buffer *frame, void *context);
     void *receive_context;
+
+    struct net_counters counters; /* but what holds now */
 };
 
 /* net_connect.c */
@@ -79,7 +81,8 @@ void net_receive_recall(struct net *net);
 /* Free what nobody holds. */
 void net_buffers_destroy(struct net *net);
 
-/* net.c: the device's event. */
+/* net.c: the device's event; an event for the backend. */
 void net_event(evtchn_port_t port, void *context);
+void net_notify(struct net *net);
 
 #endif

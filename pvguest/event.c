@@ -18,6 +18,8 @@
 #define PER_PAGE  (PAGE_SIZE / sizeof(struct handler))
 #define WORD_BITS 64
 
+struct event_counters event_counters;
+
 struct handler {
     event_fn fn;
     void *context;
@@ -186,6 +188,7 @@ void event_unmask(evtchn_port_t port)
 
 int event_send(evtchn_port_t port)
 {
+    event_counters.sent++;
     return (int)hypercall_evtchn_send(port);
 }
 
@@ -219,6 +222,7 @@ static bool deliver(const struct guest_vcpu *self, evtchn_port_t port)
     event_forget(port);
     if (!handler || !handler->fn)
         return false;
+    event_counters.delivered++;
     handler->fn(port, handler->context);
     return true;
 }
@@ -252,6 +256,11 @@ bool event_dispatch(void)
     if (!self->preempt)
         guest_unlock();
     return handled;
+}
+
+void event_get_counters(struct event_counters *counters)
+{
+    *counters = event_counters;
 }
 
 void event_upcalls(bool on)

@@ -28,6 +28,9 @@ extern struct shared_info guest_shared_page;
 void guest_block(uint64_t deadline_ns);
 void guest_switch(void **save_sp, void *sp);
 
+/* event.c: as event_get_counters. */
+extern struct event_counters event_counters;
+
 /* panic.c: the end, by a trap if (frame). */
 _Noreturn void guest_report(const struct trap_frame *frame, const char *format,
                             ...) __attribute__((format(printf, 2, 3)));

@@ -198,6 +198,7 @@ static void idle(struct guest_vcpu *self)
 
     if (event_dispatch() || timer_dispatch())
         return;
+    event_counters.sleeps++;
     if (!guest_smp) {
         guest_block(timer_to_program());
         return;

@@ -45,6 +45,11 @@ bool ip_address(char *text, size_t size)
     return true;
 }
 
+const struct net *ip_device(void)
+{
+    return device ? ((struct device *)device->state)->net : NULL;
+}
+
 static void status_changed(struct netif *netif)
 {
     (void)netif;

@@ -27,7 +27,7 @@ PROGRAMS = [f"{XEN_BIN}/{name}" for name in
 LOADED_LATER = "lib/x86_64-linux-gnu/libgcc_s.so.1"
 APPLETS = ("cat", "dmesg", "grep", "insmod", "ip", "kill", "ln", "losetup",
            "md5sum", "mkdir", "mount", "nc", "ping", "poweroff", "printf", "sh",
-           "sleep", "stat", "stty", "timeout", "umount")
+           "sleep", "stat", "stty", "tail", "timeout", "umount")
 # In this order. ext4 finds its checksum by name only.
 MODULES = ("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs",
            "xen-blkback", "xen-netback", "loop", "virtio_pci", "virtio_blk", "crc32c_generic",

@@ -1,5 +1,10 @@
 """Network guests on real Xen, visited by dom0 through Linux's netback."""
-from cases import Case
+import hashlib
+import io
+import random
+import tarfile
+
+from cases import Case, Disk
 
 ADDRESS = "10.77.0.2"
 
@@ -27,7 +32,32 @@ def _was_visited(_, result, __):
     assert f"<td>{ADDRESS}</td>" in result.visited, result
 
 
+NOISE = random.Random(5).randbytes(2 << 20)
+
+
+def _site():
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        info = tarfile.TarInfo("noise.bin")
+        info.size = len(NOISE)
+        archive.addfile(info, io.BytesIO(NOISE))
+    return file.getvalue()
+
+
+def _noise_came_whole(_, result, __):
+    assert result.status == 0, result
+    sums = [line.split()[0] for line in result.visited.splitlines()]
+    assert sums == [hashlib.md5(NOISE).hexdigest()] * 2, result
+
+
 CASES = [
+    NetCase("httpd", "serving a file of its disk", _noise_came_whole,
+            Disk(_site()), ready="http://", visit=f"""
+                for time in 1 2; do
+                    {fetch("/noise.bin")} >/run/got
+                    tail -c {len(NOISE)} /run/got | md5sum
+                done
+            """),
     NetCase("httpd", "visited through Linux's netback", _was_visited,
             ready="http://", visit=f"""
                 {fetch("/")}

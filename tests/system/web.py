@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """The web server unikernel, visited as the world would: through passt, and
 through a tap device by the kernel's own TCP."""
+import email.utils
 import http.client
+import io
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
@@ -34,6 +38,172 @@ def by_passt():
 
 def by_tap(device):
     return device.server("httpd", "httpd: http://", 80, Web)
+
+
+LONG = "/".join(["a-rather-long-name-of-a-folder"] * 8) + "/page.html"
+FILES = {
+    "./index.html": b"<title>front page</title>",
+    "./docs/index.html": b"<title>docs</title>",
+    "./docs/plain.txt": b"",
+    "./style.css": b"p { color: red }",
+    "./with space & more.json": b"{}",
+    "./noise.bin": os.urandom(3_000_000),
+    LONG: b"found",
+}
+WRITTEN = 1_700_000_000
+
+
+def site(folder, form=tarfile.GNU_FORMAT, files=None):
+    """A disk with (files), as tar writes them."""
+    path = os.path.join(folder, "site.tar")
+    with tarfile.open(path, "w", format=form) as archive:
+        docs = tarfile.TarInfo("./docs")
+        docs.type = tarfile.DIRTYPE
+        archive.addfile(docs)
+        for name, content in (files or FILES).items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(content), WRITTEN
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def disk(path):
+    return ["--disk", f"target={path},vdev=xvda,access=ro"]
+
+
+def site_by_passt(folder, **more):
+    return lan.by_passt("httpd", "httpd: http://", 80, Web,
+                        options=disk(site(folder, **more)))
+
+
+def ask(line, path, method="GET", **headers):
+    line.request(method, path, headers={key.replace("_", "-"): value
+                                        for key, value in headers.items()})
+    answer = line.getresponse()
+    answer.body = answer.read()
+    return answer
+
+
+def raw(server, data):
+    """All that comes for (data) until the server hangs up."""
+    with socket.create_connection((server.address, server.port), 20) as line:
+        line.sendall(data)
+        got = b""
+        while some := line.recv(1 << 16):
+            got += some
+    return got
+
+
+def files_come_as_they_are_in_the_archive():
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tempfile.TemporaryDirectory() as folder, \
+                site_by_passt(folder, form=form) as server:
+            assert f"{len(FILES)} files" in server.said, server.said
+            line = server.connect()
+            for name, content in FILES.items():
+                path = "/" + name.removeprefix("./").replace(
+                    " ", "%20").replace("&", "%26")
+                answer = ask(line, path)
+                assert answer.status == 200, (path, answer.status)
+                assert answer.body == content, path
+                assert int(answer.getheader("Content-Length")) == len(content)
+
+
+def types_follow_names():
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        line = server.connect()
+        for path, kind in (("/", "text/html; charset=utf-8"),
+                           ("/docs/plain.txt", "text/plain; charset=utf-8"),
+                           ("/style.css", "text/css; charset=utf-8"),
+                           ("/with%20space%20&%20more.json",
+                            "application/json"),
+                           ("/noise.bin", "application/octet-stream"),
+                           ("/status", "text/html; charset=utf-8")):
+            answer = ask(line, path)
+            assert answer.getheader("Content-Type") == kind, (path, answer)
+
+
+def folders_lead_to_their_index():
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        line = server.connect()
+        answer = ask(line, "/docs?query")
+        assert answer.status == 301, answer.status
+        assert answer.getheader("Location") == "/docs/"
+        assert b"docs" in ask(line, "/docs/").body
+        assert b"front page" in ask(line, "/").body
+        assert b"Paravane" in ask(line, "/status").body
+
+
+def what_is_known_is_not_sent_again():
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        line = server.connect()
+        written = ask(line, "/noise.bin", "HEAD").getheader("Last-Modified")
+        assert written == email.utils.formatdate(WRITTEN, usegmt=True), written
+        answer = ask(line, "/noise.bin", If_Modified_Since=written)
+        assert (answer.status, answer.body) == (304, b""), answer.status
+        before = email.utils.formatdate(WRITTEN - 1, usegmt=True)
+        answer = ask(line, "/noise.bin", If_Modified_Since=before)
+        assert answer.status == 200 and answer.body == FILES["./noise.bin"]
+
+
+def wrong_requests_are_answered_by_what_is_wrong():
+    host = b"Host: here\r\n"
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        for request, status in (
+                (b"GET /nothing HTTP/1.1\r\nConnection: close\r\n" + host, 404),
+                (b"GET /../index.html HTTP/1.1\r\n" + host, 400),
+                (b"GET /%2e%2e/index.html HTTP/1.1\r\n" + host, 400),
+                (b"GET /%zz HTTP/1.1\r\n" + host, 400),
+                (b"GET /%00 HTTP/1.1\r\n" + host, 400),
+                (b"GET index.html HTTP/1.1\r\n" + host, 400),
+                (b"GET / HTTP/1.1\r\n", 400),
+                (b"GET / HTTP/1.1\r\nno colon here\r\n" + host, 400),
+                (b"GET /\r\n", 400),
+                (b"GET / HTTP/2.0\r\n" + host, 505),
+                (b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n" + host, 405),
+                (b"GET / HTTP/1.1\r\nContent-Length: 3\r\n" + host, 413),
+                (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + host,
+                 413),
+                (b"GET /" + b"x" * 5000, 431)):
+            got = raw(server, request + b"\r\n")
+            assert got.startswith(b"HTTP/1.1 %d " % status), (request, got)
+        assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(
+            b"HTTP/1.1 200 ")
+
+
+def requests_may_come_all_at_once():
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        got = raw(server, b"GET /style.css HTTP/1.1\r\nHost: a\r\n\r\n" * 20 +
+                  b"GET /noise.bin HTTP/1.1\r\nHost: a\r\n"
+                  b"Connection: close\r\n\r\n")
+        assert got.count(b"HTTP/1.1 200 OK") == 21, got[:3000]
+        assert got.endswith(FILES["./noise.bin"])
+
+
+def who_reads_slowly_keeps_nobody_waiting():
+    with tempfile.TemporaryDirectory() as folder, \
+            site_by_passt(folder) as server:
+        with socket.create_connection((server.address, server.port)) as slow:
+            slow.sendall(b"GET /noise.bin HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+            for _ in range(20):
+                assert "front page" in server.get()
+            got = slow.recv(100)
+            assert got.startswith(b"HTTP/1.1 200 OK"), got
+
+
+def a_disk_that_is_no_archive_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "noise")
+        with open(path, "wb") as file:
+            file.write(os.urandom(8192))
+        result = guest.run(*disk(path), guest=guest.example("httpd"))
+    assert result.status == 1, result
+    assert "no tar archive" in result.console, result
 
 
 def requests(page):
@@ -168,6 +338,14 @@ def it_finds_names_and_connects():
 
 if __name__ == "__main__":
     sys.exit(tap.main([
+        files_come_as_they_are_in_the_archive,
+        types_follow_names,
+        folders_lead_to_their_index,
+        what_is_known_is_not_sent_again,
+        wrong_requests_are_answered_by_what_is_wrong,
+        requests_may_come_all_at_once,
+        who_reads_slowly_keeps_nobody_waiting,
+        a_disk_that_is_no_archive_is_told,
         a_page_comes_through_passt,
         one_connection_carries_many_requests,
         other_methods_are_answered,

@@ -81,6 +81,9 @@ void block_use_persistent(bool on);
 /* What the backend said of the disk when it connected. */
 void block_get_info(struct block *block, struct block_info *info);
 
+/* How many requests are submitted and not done. */
+unsigned block_nr_pending(const struct block *block);
+
 /* Queue (request). Nothing is sent before block_kick or a wait. */
 void block_submit(struct block *block, struct block_request *request);
 

@@ -31,4 +31,9 @@ bool ip_wait(uint64_t deadline_ns);
 /* The device's IPv4 address as text, "0.0.0.0" without; false for no device. */
 bool ip_address(char *text, size_t size);
 
+struct net;
+
+/* The device below, to look at (pvdrivers/net.h); NULL without. */
+const struct net *ip_device(void);
+
 #endif

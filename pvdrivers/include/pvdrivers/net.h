@@ -78,6 +78,17 @@ void net_close(struct net *net);
 /* In event handlers, (up) is what it was when last asked elsewhere. */
 void net_get_info(struct net *net, struct net_info *info);
 
+struct net_counters {
+    uint64_t sent_frames, sent_bytes;
+    uint64_t received_frames, received_bytes;
+    uint64_t notified; /* how often the backend was: net_kick and buffers */
+    uint64_t events;   /* how often it told us something */
+    /* now: */
+    unsigned sending;  /* slots of the ring that hold what is to be sent */
+    unsigned posted;   /* that hold buffers for what may come */
+};
+void net_get_counters(const struct net *net, struct net_counters *counters);
+
 /*
  * Who gets frames, as an event handler does; until then they are dropped. The
  * buffer is (receive)'s to release, now or later.

@@ -80,6 +80,17 @@ int event_close(evtchn_port_t port);
 /* Dispatch what is pending now; true if a handler ran. */
 bool event_dispatch(void);
 
+/*
+ * What happened since the start; with several vCPUs some may be missed. Each
+ * sent and each sleep was a hypercall.
+ */
+struct event_counters {
+    uint64_t delivered; /* to a handler */
+    uint64_t sent;      /* by event_send */
+    uint64_t sleeps;    /* of a vCPU with nothing to run */
+};
+void event_get_counters(struct event_counters *counters);
+
 /* Upcalls between any two instructions, or (the default) only at waits. */
 void event_upcalls(bool on);
 
