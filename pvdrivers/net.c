@@ -75,6 +75,12 @@ void net_set_receiver(struct net *net,
     net->receive_context = context;
 }
 
+void net_set_batch(struct net *net, void (*done)(void *context), void *context)
+{
+    net->batch = done;
+    net->batch_context = context;
+}
+
 bool net_poll(struct net *net)
 {
     bool some;

@@ -234,6 +234,8 @@ bool net_receive_drain(struct net *net)
         }
         net_receive_refill(net);
     } while (net->attached && !ring_front_may_sleep(&net->rx));
+    if (some && net->batch)
+        net->batch(net->batch_context);
     return some;
 }
 

@@ -53,6 +53,8 @@ struct net {
     unsigned nr_buffers;      /* made */
     void (*receive)(struct net_buffer *frame, void *context);
     void *receive_context;
+    void (*batch)(void *context); /* NULL: nobody wants to know */
+    void *batch_context;
 
     struct net_counters counters; /* but what holds now */
 };

@@ -99,6 +99,12 @@ void net_set_receiver(struct net *net,
 void net_release(struct net *net, struct net_buffer *frame);
 
 /*
+ * Who is told, in the same way, when all frames that had come were given to the
+ * receiver: to send what it queued, say.
+ */
+void net_set_batch(struct net *net, void (*done)(void *context), void *context);
+
+/*
  * Queue (packet): 0; -EAGAIN when there is no room now; -EMSGSIZE when it has
  * too many pieces or bytes; -EINVAL for offloads that the backend does not do;
  * -ENETDOWN when there is no backend. Sent at the next net_kick. (done) of
