@@ -77,6 +77,8 @@ void net_set_receiver(struct net *net,
 
 void net_set_batch(struct net *net, void (*done)(void *context), void *context)
 {
+    GUEST_LOCKED;
+
     net->batch = done;
     net->batch_context = context;
 }
@@ -109,8 +111,7 @@ void net_get_counters(const struct net *net, struct net_counters *counters)
 {
     *counters = net->counters;
     counters->sending = NET_SLOTS - net->nr_free_slots;
-    counters->posted =
-        net->attached ? net->rx.req_prod - net->rx.rsp_cons : 0;
+    counters->posted = net->attached ? net->rx.req_prod - net->rx.rsp_cons : 0;
 }
 
 void net_kick(struct net *net)

@@ -84,8 +84,8 @@ struct net_counters {
     uint64_t notified; /* how often the backend was: net_kick and buffers */
     uint64_t events;   /* how often it told us something */
     /* now: */
-    unsigned sending;  /* slots of the ring that hold what is to be sent */
-    unsigned posted;   /* that hold buffers for what may come */
+    unsigned sending; /* slots of the ring that hold what is to be sent */
+    unsigned posted;  /* that hold buffers for what may come */
 };
 void net_get_counters(const struct net *net, struct net_counters *counters);
 
