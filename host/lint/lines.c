@@ -207,6 +207,10 @@ int lint_find_lines(const struct image *image, const struct elf *elf,
     rc = elf_find_section(image, elf, ".debug_info", &section);
     if (rc || !section)
         return rc;
+    if (!lines_can_be_read) {
+        say(lint, "this paravane was built without libdw");
+        return 0;
+    }
     lint->has_lines = true;
     if (pipe(ends)) {
         rc = -errno;

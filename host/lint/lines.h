@@ -19,6 +19,9 @@
 int lint_find_lines(const struct image *image, const struct elf *elf,
                     struct lint *lint);
 
+/* Was it built with what reads them? */
+extern const bool lines_can_be_read;
+
 /*
  * The child's part: write an answer for each of (lint)'s findings that (fd),
  * the image, tells a line of. False: it has debug information that cannot be

@@ -1,7 +1,11 @@
 /* host/lint/lines_dwarf.c: DWARF, by libdw. Runs in the child alone. */
+#include "host/lint/lines.h"
+
+#ifdef HAVE_LIBDW
+
 #include <elfutils/libdw.h>
 
-#include "host/lint/lines.h"
+const bool lines_can_be_read = true;
 
 struct reader {
     const struct lint *lint;
@@ -86,3 +90,18 @@ bool lines_read(int fd, const struct lint *lint,
             return false;
     return rc == 1;
 }
+
+#else
+
+const bool lines_can_be_read = false;
+
+bool lines_read(int fd, const struct lint *lint,
+                bool (*answer)(void *to, size_t finding, const char *file,
+                               unsigned line),
+                void *to)
+{
+    (void)fd, (void)lint, (void)answer, (void)to;
+    return false;
+}
+
+#endif

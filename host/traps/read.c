@@ -48,7 +48,7 @@ static bool wait_for(int fd, int64_t deadline)
 
 int traps_read(int fd, int pid, unsigned seconds, struct traps_place *place)
 {
-    const int64_t deadline = now_ms() + seconds * 1000;
+    const int64_t deadline = now_ms() + (int64_t)seconds * 1000;
     char line[LINE_SIZE];
     size_t len = 0;
     int status = 0;

@@ -9,6 +9,14 @@
 
 static struct traps_place place;
 
+static bool nothing_was_taken(void)
+{
+    for (unsigned i = 0; i < TRAPS_MAX_PROBES; i++)
+        if (place.results[i].outcome != PROBE_NOT_TRIED)
+            return false;
+    return true;
+}
+
 /* A child that writes (text) and ends with 7, or waits to be killed. */
 static int read_of(const char *text, bool waits)
 {
@@ -21,8 +29,8 @@ static int read_of(const char *text, bool waits)
     if (pid == 0) {
         if (write(ends[1], text, strlen(text)) < 0)
             _exit(1);
-        while (waits)
-            pause();
+        if (waits)
+            sleep(60);
         _exit(7);
     }
     close(ends[1]);
@@ -47,7 +55,6 @@ Test(traps_read, lines_of_results_are_taken)
 
 Test(traps_read, nonsense_is_left_out)
 {
-    static const struct traps_place none;
     char line[512];
 
     memset(line, 'x', sizeof line);
@@ -56,9 +63,9 @@ Test(traps_read, nonsense_is_left_out)
             "probe 1 4 13 0 0\nprobe 1 1 256 0 0\nprobe -1 1 1 1 1\n"
             "probe 1\nprobe\n\nprobe 1 1 13 0 0",
             false);
-    cr_expect_eq(memcmp(&place, &none, sizeof none), 0);
+    cr_expect(nothing_was_taken());
     read_of(line, false);
-    cr_expect_eq(memcmp(&place, &none, sizeof none), 0);
+    cr_expect(nothing_was_taken());
 }
 
 Test(traps_read, who_does_not_end_is_ended)
