@@ -4,59 +4,41 @@
  * (xl-disk-configuration(5))
  */
 #include <ctype.h>
-#include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/cli/spec.h"
 #include "host/config.h"
-#include "host/log.h"
 
 struct parser {
-    const char *spec;
+    struct spec spec;
     struct disk_config *disk;
     unsigned seen; /* 1 << index in keys[] */
     bool access_given;
 };
 
-static int refuse(const struct parser *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(const struct parser *p, const char *format, ...)
-{
-    char sentence[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    log_error("disk '%.200s': %s; see 'paravane run --help'", p->spec,
-              sentence);
-    return -EINVAL;
-}
-
 static int set_target(struct parser *p, const char *value)
 {
     if (!*value)
-        return refuse(p, "the target is empty: name a raw file or a block "
-                         "device");
+        return spec_refuse(&p->spec,
+                           "the target is empty: name a raw file or a block "
+                           "device");
     p->disk->target = strdup(value);
-    if (!p->disk->target) {
-        refuse(p, "there is no memory for it");
-        return -ENOMEM;
-    }
+    if (!p->disk->target)
+        return spec_no_memory(&p->spec);
     return 0;
 }
 
 static int set_format(struct parser *p, const char *value)
 {
     if (strcmp(value, "raw") != 0)
-        return refuse(p,
-                      "the format '%.32s' is not supported: convert the image "
-                      "(qemu-img convert -O raw) and say raw",
-                      value);
+        return spec_refuse(
+            &p->spec,
+            "the format '%.32s' is not supported: convert the image "
+            "(qemu-img convert -O raw) and say raw",
+            value);
     return 0;
 }
 
@@ -64,10 +46,11 @@ static int set_vdev(struct parser *p, const char *value)
 {
     if (strlen(value) >= sizeof p->disk->vdev ||
         vdev_parse(value, &p->disk->virtual_device))
-        return refuse(p,
-                      "there is no virtual device '%.32s': use xvda, xvdb, "
-                      "sda1, hda...",
-                      value);
+        return spec_refuse(
+            &p->spec,
+            "there is no virtual device '%.32s': use xvda, xvdb, "
+            "sda1, hda...",
+            value);
     snprintf(p->disk->vdev, sizeof p->disk->vdev, "%s", value);
     return 0;
 }
@@ -79,8 +62,9 @@ static int set_access(struct parser *p, const char *value)
     else if (!strcmp(value, "w") || !strcmp(value, "rw"))
         p->disk->readonly = false;
     else
-        return refuse(p, "the access '%.32s' is unknown: say r, ro, w or rw",
-                      value);
+        return spec_refuse(&p->spec,
+                           "the access '%.32s' is unknown: say r, ro, w or rw",
+                           value);
     p->access_given = true;
     return 0;
 }
@@ -90,35 +74,33 @@ static int set_devtype(struct parser *p, const char *value)
     if (!strcmp(value, "cdrom"))
         p->disk->cdrom = true;
     else if (strcmp(value, "disk") != 0)
-        return refuse(p, "the devtype '%.32s' is unknown: say disk or cdrom",
-                      value);
+        return spec_refuse(&p->spec,
+                           "the devtype '%.32s' is unknown: say disk or cdrom",
+                           value);
     return 0;
 }
 
 static int set_backend(struct parser *p, const char *value)
 {
-    if (strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0)
-        return refuse(p,
-                      "the backend '%.32s' is another domain's: only paravane "
-                      "itself, 0, can serve disks",
-                      value);
-    return 0;
+    return spec_check_backend(&p->spec, value, "disks");
 }
 
 static int refuse_script(struct parser *p, const char *value)
 {
-    return refuse(p,
-                  "the script '%.64s' will not be run: name a raw file or a "
-                  "block device",
-                  value);
+    return spec_refuse(
+        &p->spec,
+        "the script '%.64s' will not be run: name a raw file or a "
+        "block device",
+        value);
 }
 
 static int refuse_backendtype(struct parser *p, const char *value)
 {
-    return refuse(p,
-                  "the backendtype '%.32s' cannot be chosen: paravane serves "
-                  "disks itself",
-                  value);
+    return spec_refuse(
+        &p->spec,
+        "the backendtype '%.32s' cannot be chosen: paravane serves "
+        "disks itself",
+        value);
 }
 
 static const struct {
@@ -145,7 +127,8 @@ static const struct {
 static int set_key(struct parser *p, size_t key, const char *value)
 {
     if (p->seen & 1u << key)
-        return refuse(p, "%s is given twice: leave one away", keys[key].name);
+        return spec_refuse(&p->spec, "%s is given twice: leave one away",
+                           keys[key].name);
     p->seen |= 1u << key;
     return keys[key].set(p, value);
 }
@@ -155,10 +138,10 @@ static int set_by_name(struct parser *p, const char *name, const char *value)
     for (size_t key = 0; key < NR_KEYS; key++)
         if (!strcmp(name, keys[key].name))
             return set_key(p, key, value);
-    return refuse(p,
-                  "the key '%.32s' is unknown: use target, format, vdev, "
-                  "access, devtype, backend",
-                  name);
+    return spec_refuse(&p->spec,
+                       "the key '%.32s' is unknown: use target, format, vdev, "
+                       "access, devtype, backend",
+                       name);
 }
 
 static const struct {
@@ -236,7 +219,7 @@ static int set_positional(struct parser *p, size_t *position, const char *word)
     while (*position < NR_POSITIONAL && (p->seen & 1u << *position))
         ++*position;
     if (*position == NR_POSITIONAL)
-        return refuse(p, "'%.32s' is one parameter too many", word);
+        return spec_refuse(&p->spec, "'%.32s' is one parameter too many", word);
     return *word ? set_key(p, (*position)++, word) : (++*position, 0);
 }
 
@@ -289,30 +272,31 @@ static int parse_words(struct parser *p, char *rest)
 static int check_complete(struct parser *p)
 {
     if (!p->disk->target)
-        return refuse(p, "the target is missing: name a raw file or a block "
-                         "device first, as in disk.img,raw,xvda,rw");
+        return spec_refuse(&p->spec,
+                           "the target is missing: name a raw file or a block "
+                           "device first, as in disk.img,raw,xvda,rw");
     if (!(p->seen & 1u << KEY_VDEV))
-        return refuse(p, "the virtual device is missing: name it third, as in "
-                         "disk.img,raw,xvda,rw");
+        return spec_refuse(
+            &p->spec, "the virtual device is missing: name it third, as in "
+                      "disk.img,raw,xvda,rw");
     if (p->disk->cdrom && !p->access_given)
         p->disk->readonly = true;
     if (p->disk->cdrom && !p->disk->readonly)
-        return refuse(p, "a CD-ROM cannot be written: say access=ro");
+        return spec_refuse(&p->spec,
+                           "a CD-ROM cannot be written: say access=ro");
     return 0;
 }
 
 int disk_config_parse(const char *spec, struct disk_config *disk)
 {
-    struct parser parser = {.spec = spec, .disk = disk};
+    struct parser parser = {.spec = {"disk", spec}, .disk = disk};
     char *words = strdup(spec);
     int rc;
 
     /* xl's default is to discard where the file can */
     *disk = (struct disk_config){.discard = true};
-    if (!words) {
-        refuse(&parser, "there is no memory for it");
-        return -ENOMEM;
-    }
+    if (!words)
+        return spec_no_memory(&parser.spec);
     rc = parse_words(&parser, words);
     free(words);
     if (!rc)

@@ -5,13 +5,12 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/cli/spec.h"
 #include "host/config.h"
-#include "host/log.h"
 
 #define MTU_MIN 68 /* RFC 791 */
 #define MTU_MAX 65535
@@ -20,26 +19,11 @@
 #define RATE_MAX         (UINT64_C(1) << 40)
 
 struct parser {
-    const char *spec;
+    struct spec spec;
     struct net_config *net;
     unsigned seen;    /* 1 << index in keys[] */
     unsigned nr_ways; /* how many kinds of network were asked for */
 };
-
-static int refuse(const struct parser *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(const struct parser *p, const char *format, ...)
-{
-    char sentence[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    log_error("net '%.200s': %s; see 'paravane run --help'", p->spec, sentence);
-    return -EINVAL;
-}
 
 /* A decimal number of at most (max), and where it ends; NULL if none. */
 static const char *parse_number(const char *text, uint64_t max,
@@ -77,17 +61,19 @@ static int set_mac(struct parser *p, const char *value)
     uint8_t *mac = p->net->mac;
 
     if (!parse_mac(value, mac))
-        return refuse(p,
-                      "'%.32s' is not a MAC address: write six pairs of "
-                      "hexadecimal digits, as in 00:16:3e:00:00:01",
-                      value);
+        return spec_refuse(&p->spec,
+                           "'%.32s' is not a MAC address: write six pairs of "
+                           "hexadecimal digits, as in 00:16:3e:00:00:01",
+                           value);
     if (mac[0] & 1)
-        return refuse(p,
-                      "the MAC address %s is one of many receivers: let its "
-                      "first pair be even",
-                      value);
+        return spec_refuse(
+            &p->spec,
+            "the MAC address %s is one of many receivers: let its "
+            "first pair be even",
+            value);
     if (!(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]))
-        return refuse(p, "the MAC address is all zero: choose another");
+        return spec_refuse(&p->spec,
+                           "the MAC address is all zero: choose another");
     p->net->has_mac = true;
     return 0;
 }
@@ -98,7 +84,8 @@ static int set_device(struct parser *p, const char *value, char name[16],
 {
     if (!*value || strlen(value) >= 16 || strpbrk(value, "/ %:") ||
         !strcmp(value, ".") || !strcmp(value, ".."))
-        return refuse(p, "'%.32s' cannot be the name of a %s", value, what);
+        return spec_refuse(&p->spec, "'%.32s' cannot be the name of a %s",
+                           value, what);
     snprintf(name, 16, "%s", value);
     return 0;
 }
@@ -126,14 +113,12 @@ static int set_bridge(struct parser *p, const char *value)
 static int set_path(struct parser *p, const char *value, enum net_kind kind)
 {
     if (!*value)
-        return refuse(p, "the path of the socket is empty");
+        return spec_refuse(&p->spec, "the path of the socket is empty");
     choose(p, kind);
     free(p->net->socket);
     p->net->socket = strdup(value);
-    if (!p->net->socket) {
-        refuse(p, "there is no memory for it");
-        return -ENOMEM;
-    }
+    if (!p->net->socket)
+        return spec_no_memory(&p->spec);
     return 0;
 }
 
@@ -153,8 +138,9 @@ static int set_mtu(struct parser *p, const char *value)
     const char *end = parse_number(value, MTU_MAX, &mtu);
 
     if (!end || *end || mtu < MTU_MIN)
-        return refuse(p, "the MTU '%.32s' is not a number from %d to %d", value,
-                      MTU_MIN, MTU_MAX);
+        return spec_refuse(&p->spec,
+                           "the MTU '%.32s' is not a number from %d to %d",
+                           value, MTU_MIN, MTU_MAX);
     p->net->mtu = (unsigned)mtu;
     return 0;
 }
@@ -185,10 +171,11 @@ static int set_rate(struct parser *p, const char *value)
             strncmp(rate_units[unit].name, at, len) != 0))
         unit++;
     if (!at || unit == sizeof rate_units / sizeof *rate_units)
-        return refuse(p, "the rate '%.32s' is not like 10Mb/s or 1MB/s@20ms",
-                      value);
+        return spec_refuse(&p->spec,
+                           "the rate '%.32s' is not like 10Mb/s or 1MB/s@20ms",
+                           value);
     if (number > RATE_MAX / rate_units[unit].factor)
-        return refuse(p, "the rate '%.32s' is too high", value);
+        return spec_refuse(&p->spec, "the rate '%.32s' is too high", value);
     rate = number * rate_units[unit].factor / rate_units[unit].divisor;
     at += len;
     if (*at == '@') {
@@ -200,21 +187,23 @@ static int set_rate(struct parser *p, const char *value)
     }
     interval *= us;
     if (interval == 0 || interval > 1000000)
-        return refuse(p,
-                      "the interval of the rate '%.32s' is not between 1us "
-                      "and 1s",
-                      value);
+        return spec_refuse(
+            &p->spec,
+            "the interval of the rate '%.32s' is not between 1us "
+            "and 1s",
+            value);
     p->net->rate_us = (uint32_t)interval;
     p->net->rate_bytes = rate * interval / 1000000;
     if (p->net->rate_bytes == 0)
-        return refuse(p, "the rate '%.32s' is too low", value);
+        return spec_refuse(&p->spec, "the rate '%.32s' is too low", value);
     return 0;
 }
 
 static int set_ip(struct parser *p, const char *value)
 {
     if (!*value || strlen(value) >= sizeof p->net->ip)
-        return refuse(p, "'%.64s' is not a list of addresses", value);
+        return spec_refuse(&p->spec, "'%.64s' is not a list of addresses",
+                           value);
     snprintf(p->net->ip, sizeof p->net->ip, "%s", value);
     return 0;
 }
@@ -228,8 +217,8 @@ static int add_forward(struct parser *p, const char *value)
     uint64_t port = 0;
 
     if (net->nr_forwards == CONFIG_MAX_FORWARDS)
-        return refuse(p, "there are more than %d ports to forward",
-                      CONFIG_MAX_FORWARDS);
+        return spec_refuse(&p->spec, "there are more than %d ports to forward",
+                           CONFIG_MAX_FORWARDS);
     if (strncmp(value, "tcp:", 4) != 0 && strncmp(value, "udp:", 4) != 0)
         goto bad;
     forward->udp = *value == 'u';
@@ -251,41 +240,39 @@ static int add_forward(struct parser *p, const char *value)
     net->nr_forwards++;
     return 0;
 bad:
-    return refuse(p, "'%.64s' is not like hostfwd=tcp::8080-:80", value);
+    return spec_refuse(&p->spec, "'%.64s' is not like hostfwd=tcp::8080-:80",
+                       value);
 }
 
 static int set_backend(struct parser *p, const char *value)
 {
-    if (strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0)
-        return refuse(p,
-                      "the backend '%.32s' is another domain's: only paravane "
-                      "itself, 0, can serve network devices",
-                      value);
-    return 0;
+    return spec_check_backend(&p->spec, value, "network devices");
 }
 
 static int set_type(struct parser *p, const char *value)
 {
     if (strcmp(value, "vif") != 0)
-        return refuse(p,
-                      "the type '%.32s' needs an emulated device: there are "
-                      "only vifs",
-                      value);
+        return spec_refuse(
+            &p->spec,
+            "the type '%.32s' needs an emulated device: there are "
+            "only vifs",
+            value);
     return 0;
 }
 
 static int refuse_script(struct parser *p, const char *value)
 {
-    return refuse(p,
-                  "the script '%.64s' will not be run: name a tap device by "
-                  "vifname=, or a bridge",
-                  value);
+    return spec_refuse(
+        &p->spec,
+        "the script '%.64s' will not be run: name a tap device by "
+        "vifname=, or a bridge",
+        value);
 }
 
 static int refuse_model(struct parser *p, const char *value)
 {
-    return refuse(p, "there is no emulated model '%.32s': leave it away",
-                  value);
+    return spec_refuse(
+        &p->spec, "there is no emulated model '%.32s': leave it away", value);
 }
 
 static const struct {
@@ -310,14 +297,15 @@ static int set_key(struct parser *p, const char *name, const char *value)
         if (strcmp(name, keys[key].name) != 0)
             continue;
         if (!keys[key].many && (p->seen & 1u << key))
-            return refuse(p, "%s is given twice: leave one away", name);
+            return spec_refuse(&p->spec, "%s is given twice: leave one away",
+                               name);
         p->seen |= 1u << key;
         return keys[key].set(p, value);
     }
-    return refuse(p,
-                  "the key '%.32s' is unknown: use user, vifname, bridge, "
-                  "socket, listen, mac, mtu, rate, ip, hostfwd",
-                  name);
+    return spec_refuse(&p->spec,
+                       "the key '%.32s' is unknown: use user, vifname, bridge, "
+                       "socket, listen, mac, mtu, rate, ip, hostfwd",
+                       name);
 }
 
 static int parse_word(struct parser *p, char *word)
@@ -329,8 +317,9 @@ static int parse_word(struct parser *p, char *word)
         return 0;
     }
     if (!value)
-        return refuse(p, "'%.32s' is not a parameter: use user, or key=value",
-                      word);
+        return spec_refuse(&p->spec,
+                           "'%.32s' is not a parameter: use user, or key=value",
+                           word);
     *value = '\0';
     return set_key(p, word, value + 1);
 }
@@ -338,27 +327,28 @@ static int parse_word(struct parser *p, char *word)
 static int check_complete(const struct parser *p)
 {
     if (p->nr_ways == 0)
-        return refuse(p, "it does not say what the guest is connected to: say "
-                         "user, vifname=TAP, bridge=NAME or socket=PATH");
+        return spec_refuse(
+            &p->spec, "it does not say what the guest is connected to: say "
+                      "user, vifname=TAP, bridge=NAME or socket=PATH");
     if (p->nr_ways > 1)
-        return refuse(p, "it names several networks: choose one of user, "
-                         "vifname or bridge, socket, listen");
+        return spec_refuse(&p->spec,
+                           "it names several networks: choose one of user, "
+                           "vifname or bridge, socket, listen");
     if (p->net->nr_forwards > 0 && p->net->kind != NET_USER)
-        return refuse(p, "only the network 'user' can forward ports");
+        return spec_refuse(&p->spec,
+                           "only the network 'user' can forward ports");
     return 0;
 }
 
 int net_config_parse(const char *spec, struct net_config *net)
 {
-    struct parser parser = {.spec = spec, .net = net};
+    struct parser parser = {.spec = {"net", spec}, .net = net};
     char *words = strdup(spec), *rest = words;
     int rc = 0;
 
     *net = (struct net_config){0};
-    if (!words) {
-        refuse(&parser, "there is no memory for it");
-        return -ENOMEM;
-    }
+    if (!words)
+        return spec_no_memory(&parser.spec);
     while (rest && rc == 0) {
         char *word = strsep(&rest, ",");
 
