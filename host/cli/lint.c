@@ -77,7 +77,8 @@ static void find_lacks(struct lint_report *r)
     else if (!image->offers_pv)
         snprintf(r->lacks[r->nr_lacks++], sizeof r->lacks[0],
                  "it is not acceptable as a PV kernel: %s", image->pv_refusal);
-    if (!image->notes.has_hypercall_page && !r->lint.nr_hypercalls)
+    if (!image->is_32bit && !image->notes.has_hypercall_page &&
+        !r->lint.nr_hypercalls)
         snprintf(r->lacks[r->nr_lacks++], sizeof r->lacks[0],
                  "it can make no hypercall: it has neither the note "
                  "HYPERCALL_PAGE nor a SYSCALL instruction");
