@@ -37,6 +37,7 @@
 
 /* What the child says of one finding; then follow (len) bytes of a name. */
 struct answer {
+    uint64_t start;
     uint32_t finding, line;
     uint32_t len;
 };
@@ -59,11 +60,16 @@ static bool write_all(int fd, const void *bytes, size_t size)
     return true;
 }
 
-static bool answer(void *to, size_t finding, const char *file, unsigned line)
+static bool answer(void *to, size_t finding, uint64_t start, const char *file,
+                   unsigned line)
 {
     const int *fd = to;
-    const struct answer a = {(uint32_t)finding, line,
-                             (uint32_t)strnlen(file, MAX_NAME)};
+    const struct answer a = {
+        .start = start,
+        .finding = (uint32_t)finding,
+        .line = line,
+        .len = (uint32_t)strnlen(file, MAX_NAME),
+    };
 
     return write_all(*fd, &a, sizeof a) && write_all(*fd, file, a.len);
 }
@@ -143,10 +149,12 @@ static bool take_answer(FILE *from, struct lint *lint)
         return false;
     name[a.len] = '\0';
     finding = &lint->findings[a.finding];
-    if (finding->file)
+    if (finding->file && a.start <= finding->line_start)
         return true;
+    free(finding->file);
     finding->file = strdup(name);
     finding->line = a.line;
+    finding->line_start = a.start;
     return finding->file;
 }
 

@@ -23,13 +23,16 @@ int lint_find_lines(const struct image *image, const struct elf *elf,
 extern const bool lines_can_be_read;
 
 /*
- * The child's part: write an answer for each of (lint)'s findings that (fd),
- * the image, tells a line of. False: it has debug information that cannot be
- * read.
+ * Finding number (finding) lies in line (line) of (file), whose code begins at
+ * (start): of several the nearest one is right. False: nobody listens.
  */
-bool lines_read(int fd, const struct lint *lint,
-                bool (*answer)(void *to, size_t finding, const char *file,
-                               unsigned line),
-                void *to);
+typedef bool (*lines_answer)(void *to, size_t finding, uint64_t start,
+                             const char *file, unsigned line);
+
+/*
+ * The child's part: (answer) for each of (lint)'s findings that (fd), the
+ * image, tells a line of. False: it has debug information that cannot be read.
+ */
+bool lines_read(int fd, const struct lint *lint, lines_answer answer, void *to);
 
 #endif

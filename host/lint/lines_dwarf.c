@@ -9,7 +9,7 @@ const bool lines_can_be_read = true;
 
 struct reader {
     const struct lint *lint;
-    bool (*answer)(void *to, size_t finding, const char *file, unsigned line);
+    lines_answer answer;
     void *to;
 };
 
@@ -29,6 +29,17 @@ static size_t first_finding(const struct lint *lint, uint64_t va)
     return low;
 }
 
+/*
+ * Lines of a function that the linker left out have addresses from 0 on, and
+ * the last of them may seem to reach to the first one that is real: a line
+ * begins in the function that it is of.
+ */
+static bool begins_in_function(const struct lint_finding *finding,
+                               Dwarf_Addr start)
+{
+    return !finding->function || finding->va - start <= finding->offset;
+}
+
 /* All findings from this line's first byte to the next line's. */
 static bool take_line(const struct reader *r, Dwarf_Line *line,
                       Dwarf_Line *next)
@@ -44,10 +55,12 @@ static bool take_line(const struct reader *r, Dwarf_Line *line,
         return true;
     for (size_t i = first_finding(r->lint, start);
          i < r->lint->nr_findings && r->lint->findings[i].va < end; i++) {
+        if (!begins_in_function(&r->lint->findings[i], start))
+            continue;
         file = dwarf_linesrc(line, NULL, NULL);
         if (!file || dwarf_lineno(line, &number) || number <= 0)
             return true;
-        if (!r->answer(r->to, i, file, (unsigned)number))
+        if (!r->answer(r->to, i, start, file, (unsigned)number))
             return false;
     }
     return true;
@@ -67,10 +80,7 @@ static bool take_unit(const struct reader *r, Dwarf_Die *unit)
     return true;
 }
 
-bool lines_read(int fd, const struct lint *lint,
-                bool (*answer)(void *to, size_t finding, const char *file,
-                               unsigned line),
-                void *to)
+bool lines_read(int fd, const struct lint *lint, lines_answer answer, void *to)
 {
     const struct reader reader = {lint, answer, to};
     Dwarf_CU *unit = NULL;
@@ -95,10 +105,7 @@ bool lines_read(int fd, const struct lint *lint,
 
 const bool lines_can_be_read = false;
 
-bool lines_read(int fd, const struct lint *lint,
-                bool (*answer)(void *to, size_t finding, const char *file,
-                               unsigned line),
-                void *to)
+bool lines_read(int fd, const struct lint *lint, lines_answer answer, void *to)
 {
     (void)fd, (void)lint, (void)answer, (void)to;
     return false;

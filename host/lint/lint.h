@@ -37,6 +37,7 @@ struct lint_finding {
     uint64_t offset;      /* into it */
     char *file;           /* the source's name, or NULL; its own */
     unsigned line;
+    uint64_t line_start; /* va of the line's first byte */
 };
 
 /* Symbols of code, and of data that lies between. */

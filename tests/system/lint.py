@@ -178,6 +178,23 @@ def in_ring_0_there_is_nothing_to_mend():
         result
 
 
+def lines_of_code_that_was_left_out_mislead_nobody():
+    """The linker drops functions, but not their lines, which then begin at
+    0: each finding's file is one that has the function."""
+    found = report("--except", "*", guest.example("hello"), status=0)
+    need_lines(found)
+    root = os.path.join(os.path.dirname(__file__), "..", "..")
+    for finding in found["findings"]:
+        path = finding.get("file", "")
+        if not path.startswith("../pvguest/") or path.endswith(".h"):
+            continue
+        with open(os.path.join(root, path[3:]), encoding="ascii") as file:
+            assert finding["function"] in file.read(), finding
+    assert any(f["function"] == "pvh_long_mode" and
+               f["file"].endswith("pvh/start_x86_64.S")
+               for f in found["findings"]), found["findings"]
+
+
 def our_own_guests_are_clean_but_for_what_is_explained():
     exceptions = [word for pattern in EXPLAINED
                   for word in ("--except", pattern)]
@@ -270,6 +287,7 @@ if __name__ == "__main__":
         an_image_without_notes_is_told_what_it_lacks,
         a_kernel_that_cannot_call_is_told_so,
         in_ring_0_there_is_nothing_to_mend,
+        lines_of_code_that_was_left_out_mislead_nobody,
         our_own_guests_are_clean_but_for_what_is_explained,
         lies_in_debug_information_end_its_reader_alone,
         lies_in_headers_are_refused_or_survived,
