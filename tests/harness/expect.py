@@ -6,6 +6,7 @@ import disk_cases
 import guest
 import initrd_cases
 import life_cases
+import mode_cases
 import net_cases
 import smp_cases
 import tap
@@ -31,7 +32,8 @@ CRASHES = ["crash"]
 IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
 CASES = (disk_cases.CASES + initrd_cases.CASES + life_cases.CASES +
-         net_cases.CASES + smp_cases.CASES + teachos_cases.CASES)
+         mode_cases.CASES + net_cases.CASES + smp_cases.CASES +
+         teachos_cases.CASES)
 CRASHED = 125  # the exit status of a run whose guest crashed
 
 # Cells that no test can fill.
@@ -39,10 +41,9 @@ _NO_PVH_PROCESS = "a PVH image starts in ring 0, which a process has not"
 _NO_RING = {
     "breakpoints": "a process may not arm any",
     "fpu": "a process has its FPU always",
-    "teachos": "a process has one address space",
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
-    "usermode": "a process has one address space",
+    "usermode": "some of its programs are of 32-bit code",
 }
 
 # Kernels of others judge our host, each where it tells most: GRUB as PV on the
@@ -86,8 +87,10 @@ def lines(name):
         return file.read()
 
 
-def never(name, abi, place):
+def never(name, abi, place, more=""):
     """Why there can be no such cell, or None."""
+    if (name, more) in mode_cases.ANYWHERE:
+        place = ""
     if place == "process" and abi == "pvh":
         return _NO_PVH_PROCESS
     if name in STRANGERS:

@@ -67,7 +67,7 @@ def runs():
 def cells():
     for name, more, abis, run in runs():
         for engine in guest.engines() if "pv" in abis else ():
-            if expect.never(name, "pv", engine):
+            if expect.never(name, "pv", engine, more):
                 continue
             for layout, options in LAYOUTS.items():
                 def cell(name=name, run=run, engine=engine,

@@ -32,6 +32,8 @@
 #define GUEST_RFLAGS 0x254dd5u
 #define RFLAGS_IF    0x200u
 
+#define VECTOR_GP 13
+
 struct process_cpu process_cpu;
 
 /* Where the guest sees each hypercall stub; the page the builder filled. */
@@ -177,7 +179,7 @@ void process_sync_regs(struct vcpu *vcpu)
     vcpu->regs.cs = FLAT_KERNEL_CS;
     vcpu->regs.ss = FLAT_KERNEL_SS;
     vcpu->fs_base = cpu->guest_fs;
-    vcpu->gs_base = process_gs_base();
+    *vcpu_gs_base(vcpu) = process_gs_base();
     cpu->changed = GO_RESUME;
 }
 
@@ -215,13 +217,25 @@ static void process_set_regs(struct vcpu *vcpu)
 static void process_set_bases(struct vcpu *vcpu)
 {
     process_cpu.guest_fs = vcpu->fs_base;
-    __asm__ volatile("wrgsbase %0" : : "r"(vcpu->gs_base));
+    __asm__ volatile("wrgsbase %0" : : "r"(*vcpu_gs_base(vcpu)));
 }
 
 static void process_kick(struct vcpu *vcpu)
 {
     (void)vcpu;
     process_cpu.work |= WORK_KICK;
+}
+
+/* Take the guest to the mode that it is in now. */
+static void follow_mode(struct vcpu *vcpu)
+{
+    struct trap trap = {.vector = VECTOR_GP, .has_error = true};
+
+    if (vcpu->user_mode && !mode_can_go(vcpu, &trap.error))
+        bounce_trap(vcpu, &trap);
+    /* what looks like a hypercall there is none, not even the null call */
+    process_cpu.no_fast = vcpu->user_mode || vcpu->domain->config->trace;
+    tlb_follow(vcpu);
 }
 
 /* What is due before the guest may go on, then an event if there is one. */
@@ -245,11 +259,21 @@ int process_before_guest(struct vcpu *vcpu)
         process_sync_regs(vcpu);
         bounce_event(vcpu);
     }
+    if (dom->end == DOMAIN_RUNS && cpu->changed == GO_RESUME)
+        follow_mode(vcpu);
     if (dom->end != DOMAIN_RUNS)
         return GO_LEAVE;
     if (cpu->changed == GO_RESUME)
         load_regs(vcpu);
     return (int)cpu->changed;
+}
+
+/* A user program found the hypercall page: to the hypervisor a system call. */
+static int call_of_user(struct vcpu *vcpu)
+{
+    process_sync_regs(vcpu);
+    bounce_syscall(vcpu);
+    return process_before_guest(vcpu);
 }
 
 int process_hypercall(struct vcpu *vcpu)
@@ -262,6 +286,8 @@ int process_hypercall(struct vcpu *vcpu)
 
     cpu->changed = GO_RETURN;
     cpu->regs.rip = nr; /* until somebody asks for the real one */
+    if (vcpu->user_mode)
+        return call_of_user(vcpu);
     result = domain_hypercall(vcpu, nr, args);
     if (cpu->changed == GO_RETURN)
         cpu->regs.rax = (uint64_t)result;
@@ -277,6 +303,8 @@ int process_iret(struct vcpu *vcpu)
 
     cpu->changed = GO_RETURN;
     cpu->regs.rip = __HYPERVISOR_iret;
+    if (vcpu->user_mode)
+        return call_of_user(vcpu);
     process_sync_regs(vcpu);
     domain_hypercall(vcpu, __HYPERVISOR_iret, none);
     return process_before_guest(vcpu);
@@ -355,6 +383,7 @@ const struct engine_ops engine_process = {
     .set_regs = process_set_regs,
     .set_bases = process_set_bases,
     .kick = process_kick,
+    .has_user_mode = true,
     .va_start = PROCESS_VA_START,
     .va_end = PROCESS_M2P_VA,
 };

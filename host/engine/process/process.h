@@ -151,8 +151,26 @@ int tlb_create(struct domain *dom);
 void tlb_destroy(struct domain *dom);
 void tlb_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages);
 void tlb_invalidate_all(struct vcpu *vcpu);
+/* Unmap [from, to) as far as anything was ever mapped there; may it have been?
+ */
+void tlb_drop(uint64_t from, uint64_t to);
+bool tlb_may_have(uint64_t from, uint64_t to);
+/* The guest went from kernel to user mode or back: so do the mappings. */
+void tlb_follow(struct vcpu *vcpu);
 /* Map at once what the guest touches first. */
 void tlb_prefill(struct vcpu *vcpu);
+
+/*
+ * mode.c: drop what the L4 (from), by which all is mapped, and vcpu_root() map
+ * differently.
+ */
+void mode_follow(struct vcpu *vcpu, mfn_t from);
+
+/*
+ * Can vcpu->regs go on in user mode, by selectors that mean the same in a
+ * process? If not, (error) is that of the general protection fault.
+ */
+bool mode_can_go(const struct vcpu *vcpu, uint32_t *error);
 
 enum tlb_result {
     TLB_FILLED,  /* try again, it works now */

@@ -9,6 +9,7 @@
  * the guest can jump anywhere, its.
  */
 #include <errno.h>
+#include <linux/audit.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -31,9 +32,12 @@
 #define VECTOR_PF     14
 #define PF_PRESENT    1u
 #define PF_WRITE      2u
+#define PF_USER       4u
 #define PF_FETCH      16u
 #define RFLAGS_TF     0x100u
 #define DR6_STEP      0x4000u
+#define ERROR_IDT     2u
+#define INT_LENGTH    2
 #define RFLAGS_SHIM   0x202u    /* no DF, AC, TF, NT */
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 #define EXIT_CRASHED  125
@@ -176,6 +180,8 @@ static void guest_page_fault(struct vcpu *vcpu, uint64_t va, uint64_t error)
         break;
     }
     trap.error |= (uint32_t)error & (PF_WRITE | PF_FETCH);
+    if (vcpu->user_mode)
+        trap.error |= PF_USER;
     if (!emulate(vcpu, &trap))
         bounce_trap(vcpu, &trap);
 }
@@ -199,7 +205,21 @@ static void guest_fault(struct vcpu *vcpu, const siginfo_t *info,
     bounce_trap(vcpu, &trap);
 }
 
-/* A SYSCALL instruction of the guest is a hypercall (xen-abi: 4.4). */
+/* INT 0x80, which the host takes for a call by its other table. */
+static void guest_int80(struct vcpu *vcpu)
+{
+    const struct trap trap = {
+        .vector = VECTOR_GP, .has_error = true, .error = 0x80 << 3 | ERROR_IDT};
+
+    vcpu->regs.rip -= INT_LENGTH;
+    if (!emulate(vcpu, &trap))
+        bounce_trap(vcpu, &trap);
+}
+
+/*
+ * A SYSCALL instruction of the guest is a hypercall (xen-abi: 4.4), of its user
+ * programs a call of the guest's own.
+ */
 static void guest_syscall(struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
@@ -211,6 +231,16 @@ static void guest_syscall(struct vcpu *vcpu)
         vcpu->regs.rax = (uint64_t)result;
 }
 
+static void guest_called(struct vcpu *vcpu, const siginfo_t *info)
+{
+    if (info->si_arch != AUDIT_ARCH_X86_64)
+        guest_int80(vcpu);
+    else if (vcpu->user_mode)
+        bounce_syscall(vcpu);
+    else
+        guest_syscall(vcpu);
+}
+
 /* The guest was running: serve what stopped it and go on, or leave. */
 static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
                        uint64_t *fs_base)
@@ -220,12 +250,12 @@ static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
 
     cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
     cpu->guest_fs = vcpu->fs_base = *fs_base;
-    vcpu->gs_base = process_gs_base();
+    *vcpu_gs_base(vcpu) = process_gs_base();
     if (signal == TICK_SIGNAL) {
         tick_rang(process_cpu.vcpu);
         cpu->work |= WORK_TICK;
     } else if (signal == SIGSYS) {
-        guest_syscall(vcpu);
+        guest_called(vcpu, info);
     } else {
         guest_fault(vcpu, info, context);
     }

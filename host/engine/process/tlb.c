@@ -22,6 +22,9 @@
 /* What was ever mapped: dropping everything need not look elsewhere. */
 static uint64_t mapped_low, mapped_high;
 
+/* The L4 that what is mapped was found by. */
+static mfn_t root;
+
 static int protection(const struct walk *walk)
 {
     int prot = PROT_READ;
@@ -49,14 +52,14 @@ static void find_run(struct vcpu *vcpu, uint64_t va, const struct walk *at,
 
     *first = *last = va;
     for (i = index; *first > table_start && i > 0; *first -= PAGE_SIZE, i--) {
-        guest_walk(mem, vcpu->cr3, *first - PAGE_SIZE, &next);
+        guest_walk(mem, vcpu_root(vcpu), *first - PAGE_SIZE, &next);
         if (!next.present || protection(&next) != prot ||
             memory_index(mem, next.mfn) != i - 1)
             break;
     }
     for (i = index; *last + PAGE_SIZE < table_start + 0x200000;
          *last += PAGE_SIZE, i++) {
-        guest_walk(mem, vcpu->cr3, *last + PAGE_SIZE, &next);
+        guest_walk(mem, vcpu_root(vcpu), *last + PAGE_SIZE, &next);
         if (!next.present || protection(&next) != prot ||
             memory_index(mem, next.mfn) != i + 1)
             break;
@@ -73,7 +76,7 @@ enum tlb_result tlb_fill(struct vcpu *vcpu, uint64_t va, bool write, bool exec)
     va &= ~UINT64_C(0xfff);
     if (va >= PROCESS_M2P_VA)
         return TLB_ABSENT;
-    guest_walk(mem, vcpu->cr3, va, &walk);
+    guest_walk(mem, vcpu_root(vcpu), va, &walk);
     if (!walk.present)
         return TLB_ABSENT;
     if ((write && !walk.writable) || (exec && walk.noexec))
@@ -107,7 +110,7 @@ static bool remap_page(struct vcpu *vcpu, uint64_t va)
     const struct memory *mem = &vcpu->domain->mem;
     struct walk walk;
 
-    guest_walk(mem, vcpu->cr3, va, &walk);
+    guest_walk(mem, vcpu_root(vcpu), va, &walk);
     return walk.present &&
            mmap((void *)va, PAGE_SIZE, protection(&walk),
                 MAP_SHARED | MAP_FIXED, mem->fd,
@@ -121,21 +124,42 @@ void tlb_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
     if (nr_pages == 1 && va >= mapped_low && va < mapped_high &&
         remap_page(vcpu, va))
         return;
-    if (va < mapped_low)
-        va = mapped_low;
-    if (end > mapped_high)
-        end = mapped_high;
-    if (va < end)
-        munmap((void *)va, end - va);
+    tlb_drop(va, end);
 }
 
 void tlb_invalidate_all(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    root = vcpu_root(vcpu);
     if (mapped_low < mapped_high)
         munmap((void *)mapped_low, mapped_high - mapped_low);
     mapped_low = UINT64_MAX;
     mapped_high = 0;
+}
+
+void tlb_drop(uint64_t from, uint64_t to)
+{
+    if (from < mapped_low)
+        from = mapped_low;
+    if (to > mapped_high)
+        to = mapped_high;
+    if (from < to)
+        munmap((void *)from, to - from);
+}
+
+bool tlb_may_have(uint64_t from, uint64_t to)
+{
+    return from < mapped_high && to > mapped_low;
+}
+
+void tlb_follow(struct vcpu *vcpu)
+{
+    const mfn_t from = root;
+
+    if (root == vcpu_root(vcpu))
+        return;
+    root = vcpu_root(vcpu);
+    if (mapped_low < mapped_high)
+        mode_follow(vcpu, from);
 }
 
 void tlb_prefill(struct vcpu *vcpu)
@@ -190,6 +214,7 @@ int tlb_create(struct domain *dom)
         return rc;
     mapped_low = UINT64_MAX;
     mapped_high = 0;
+    root = dom->vcpus[0].cr3;
     return map_m2p(dom);
 }
 
