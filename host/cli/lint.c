@@ -201,6 +201,11 @@ static void print_pvh(const struct lint_report *r)
         "  every instruction is the CPU's own there: nothing to mend. To see "
         "what it would meet as PV: --abi pv\n",
         r->image->path);
+    if (r->vm_calls.found)
+        printf("  it has %lu VMCALL and VMMCALL instructions: of these %lu are "
+               "the whole of a function, and made hypercalls when it is "
+               "loaded; others are for KVM itself\n",
+               r->vm_calls.found, r->vm_calls.replaced);
 }
 
 static bool judged_as_pv(const struct image *image, enum abi wanted)
@@ -218,7 +223,7 @@ static int look(struct image *image, struct lint_report *r)
         return 0;
     }
     if (!r->as_pv)
-        return 0;
+        return lint_vm_calls(image, &r->vm_calls);
     if (!image->is_32bit && lint_image(image, &r->lint))
         return -1;
     find_lacks(r);

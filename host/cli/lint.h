@@ -23,9 +23,10 @@ struct lint_wish {
 struct lint_report {
     const struct lint_wish *wish;
     const struct image *image;
-    struct lint lint;
     bool as_pv;
-    char lacks[2][256]; /* sentences: what every PV kernel needs */
+    struct lint lint;              /* as PV */
+    struct lint_vm_calls vm_calls; /* as PVH */
+    char lacks[2][256];            /* sentences: what every PV kernel needs */
     unsigned nr_lacks;
     uint64_t counts[NR_SENSITIVE_GROUPS]; /* neither excepted nor placed */
     uint64_t nr_excepted;

@@ -56,6 +56,10 @@ void lint_print_json(const struct lint_report *r)
     json_string("image", r->image->path);
     json_string("abi", r->as_pv ? "pv" : "pvh");
     json_number("instructions", lint->nr_instructions);
+    if (!r->as_pv) {
+        json_number("vm_calls", r->vm_calls.found);
+        json_number("vm_calls_replaced", r->vm_calls.replaced);
+    }
     json_number("undecoded_bytes", lint->nr_undecoded);
     json_number("syscalls", lint->nr_hypercalls);
     json_number("symbols", lint->nr_symbols);

@@ -74,6 +74,18 @@ int lint_image(struct image *image, struct lint *lint);
 void lint_destroy(struct lint *lint);
 
 /*
+ * How a PVH kernel calls: by VMCALL and VMMCALL, which KVM would answer by
+ * itself, unless they are the whole of a function and so were replaced when the
+ * image was loaded.
+ */
+struct lint_vm_calls {
+    uint64_t found, replaced;
+};
+
+/* 0, or -errno with a sentence logged. Those of 32-bit files are not found. */
+int lint_vm_calls(struct image *image, struct lint_vm_calls *calls);
+
+/*
  * Look at (size) bytes of code that the guest sees at (va): finds are added to
  * (lint), which was zeroed at first. False: no memory, which was said.
  */
