@@ -88,7 +88,7 @@ void bounce_iret(struct vcpu *vcpu)
         mode_toggle(vcpu);
     }
     if (dom->vm_assist >> VMASST_TYPE_architectural_iopl & 1)
-        vcpu->iopl = (frame.rflags & RFLAGS_IOPL) >> IOPL_SHIFT;
+        vcpu->iopl = (unsigned)((frame.rflags & RFLAGS_IOPL) >> IOPL_SHIFT);
     vcpu->nmi_blocked = false;
     take_frame(vcpu, &frame);
     vcpu->info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
