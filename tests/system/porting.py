@@ -16,10 +16,15 @@ LOW, HIGH = "virt_base = 0x400000;", "virt_base = 0xffffffff80000000;"
 
 
 def prints_what_the_page_says(*options, change=lambda name, content: content):
+    files = guide.files()
     with guide.kernel(change) as image:
-        result = guest.run("--memory", "8M", *options, guest=image)
-    assert result.status == 0 and not result.report, result
-    assert result.console == guide.files()["console"], result
+        for args, wanted in (((), files["console"]),
+                             (("user",),
+                              files["console"] + files["console.user"])):
+            result = guest.run("--memory", "8M", *options, guest=image,
+                               args=args)
+            assert result.status == 0 and not result.report, result
+            assert result.console == wanted, result
 
 
 def its_kernel_runs_on_process():
