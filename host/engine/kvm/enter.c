@@ -169,6 +169,7 @@ static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
         .rsp = r->rsp,
         .ss = r->ss,
     };
+    cpu->counts.by_helper++;
     load_touches(cpu, regs);
     regs->rip = stub_code_va(stub_helper);
     regs->rsp = cpu->stub_va + offsetof(struct stub_cpu, ret);
@@ -186,7 +187,7 @@ static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
     cpu->cr3 = root;
     cpu->run->s.regs.sregs.cr3 = root << PAGE_SHIFT;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-    cpu->flush = true;
+    cpu->flush = false; /* KVM forgets what the CPU had of the old one */
 }
 
 static void load_bases(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -222,7 +223,7 @@ int enter_run(struct kvm_cpu *cpu)
     cpu->run->s.regs.sregs.tr.type = cpu->vm->tss_type;
     rc = ioctl(cpu->fd, KVM_RUN, 0) ? -errno : 0;
     cpu->nr_exits++;
-    cpu->nr_signals += rc == -EINTR;
+    cpu->counts.nr[EXIT_SIGNAL] += rc == -EINTR;
     cpu->run->immediate_exit = 0;
     return rc;
 }
@@ -233,6 +234,7 @@ void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu)
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
     int rc;
 
+    cpu->counts.nr[EXIT_TABLES]++;
     load_touches(cpu, regs);
     regs->rip = stub_code_va(stub_touch);
     regs->rsp = cpu->stub_va + offsetof(struct stub_cpu, ret);

@@ -12,6 +12,8 @@
 #include "host/pv/emulate.h"
 
 #define VECTOR_DB     1
+#define VECTOR_UD     6
+#define VECTOR_GP     13
 #define VECTOR_PF     14
 #define PF_USER       4u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
@@ -59,7 +61,10 @@ void exit_serve_hypercall(struct vcpu *vcpu)
     const struct regs *r = &vcpu->regs;
     const uint64_t nr = r->rax & 0xffffffff;
     const uint64_t args[5] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8};
-    long result = domain_hypercall(vcpu, nr, args);
+    long result;
+
+    kvm_cpu_of(vcpu)->counts.nr[EXIT_HYPERCALL]++;
+    result = domain_hypercall(vcpu, nr, args);
 
     if (nr != __HYPERVISOR_iret)
         vcpu->regs.rax = (uint64_t)result;
@@ -72,6 +77,19 @@ void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap)
     bounce_trap(vcpu, trap);
 }
 
+static enum exit_kind kind_of(uint8_t vector)
+{
+    switch (vector) {
+    case VECTOR_PF:
+        return EXIT_PAGE_FAULT;
+    case VECTOR_UD:
+    case VECTOR_GP:
+        return EXIT_PROTECTION;
+    default:
+        return EXIT_TRAP;
+    }
+}
+
 static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
     const struct stub_frame *frame = &cpu->stub->frame;
@@ -82,6 +100,7 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
     struct trap trap = {.vector = vector, .has_error = has_error};
 
     cpu->in_ring0 = true;
+    cpu->counts.nr[kind_of(vector)]++;
     if (vcpu->regs.rsp != pushed) {
         if (syscall_serve_lost(vcpu, vector))
             return;

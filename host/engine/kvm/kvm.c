@@ -335,14 +335,6 @@ static void allow(struct domain *dom, const struct kvm_vm *vm)
         sandbox_allow_args(sandbox, SYS_ioctl, vm->fd, KVM_SIGNAL_MSI);
 }
 
-static void say_exits(const struct domain *dom, const struct kvm_vm *vm)
-{
-    for (unsigned i = 0; i < dom->nr_vcpus; i++)
-        log_info("%s left the VM %lu times, %lu of them for a signal",
-                 dom->nr_vcpus > 1 ? "a vCPU" : "the guest",
-                 vm->cpus[i].nr_exits, vm->cpus[i].nr_signals);
-}
-
 static int kvm_run_domain(struct domain *dom)
 {
     static const struct sandbox_engine needs = {0};
@@ -360,7 +352,7 @@ static int kvm_run_domain(struct domain *dom)
     if (rc)
         domain_end(dom, DOMAIN_HOST_TROUBLE);
     turn_end_threads(dom);
-    say_exits(dom, &the_vm);
+    count_say(dom, &the_vm);
     return rc;
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "host/domain.h"
+#include "host/engine/kvm/count.h"
 #include "host/engine/kvm/stub.h"
 #include "host/memory.h"
 #include "host/vcpu.h"
@@ -45,8 +46,9 @@ struct kvm_cpu {
     bool dr6_used;  /* the VM's says what the last #DB was for */
     bool flush;     /* translations changed */
     unsigned nr_touched;
-    volatile uint32_t work;        /* WORK_* */
-    uint64_t nr_exits, nr_signals; /* times it left, some for a signal */
+    volatile uint32_t work;    /* WORK_* */
+    uint64_t nr_exits;         /* times it left */
+    struct exit_counts counts; /* why */
 };
 
 /* What the vCPUs share. */

@@ -37,10 +37,12 @@ bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
         return false;
     go_behind(vcpu, narrow);
     cpu->in_ring0 = true;
-    if (vcpu->user_mode || narrow)
+    if (vcpu->user_mode || narrow) {
+        cpu->counts.nr[EXIT_SYSCALL]++;
         bounce_syscall(vcpu);
-    else
+    } else {
         exit_serve_hypercall(vcpu);
+    }
     return true;
 }
 
