@@ -96,6 +96,8 @@ struct domain_config {
     struct net_config nets[CONFIG_MAX_NETS];
     unsigned nr_nets;
     unsigned trace; /* enum trace_what */
+    const char *control; /* path of a FIFO for the user's words, or NULL */
+    bool restart;        /* after a reboot */
     bool verbose;
     bool scatter; /* --scatter-p2m: the test option */
 };

@@ -209,6 +209,7 @@ int domain_create(struct domain *dom, const struct domain_config *config)
     dom->config = config;
     dom->mem.fd = -1;
     dom->signal_fd = -1;
+    dom->control.fd = -1;
     dom->engine = &engine;
     extend_heap();
     init_vcpus(dom);
@@ -219,6 +220,8 @@ int domain_create(struct domain *dom, const struct domain_config *config)
         rc = engine_choose(dom);
     if (rc == 0)
         rc = watch_signals(dom);
+    if (rc == 0)
+        rc = control_create(dom);
     if (rc == 0)
         rc = turn_create(dom);
     if (rc == 0)
@@ -283,6 +286,7 @@ void domain_destroy(struct domain *dom)
     turn_destroy(dom);
     if (dom->signal_fd >= 0)
         close(dom->signal_fd);
+    control_destroy(dom);
     grants_destroy(dom);
     memory_destroy(&dom->mem);
     module_close(&dom->initrd);
@@ -314,7 +318,9 @@ int domain_exit_status(struct domain *dom)
             return EXIT_CRASHED;
         return status;
     case DOMAIN_REBOOT:
-        log_warning("the guest asked for a reboot: run it again");
+        if (!dom->config->restart)
+            log_warning("the guest asked for a reboot: run it again, or with "
+                        "--on-reboot restart");
         return 0;
     case DOMAIN_DESTROYED:
         return 128 + dom->end_signal;

@@ -16,6 +16,7 @@
 #include "host/build/module.h"
 #include "host/clock.h"
 #include "host/config.h"
+#include "host/control.h"
 #include "host/grant_map.h"
 #include "host/memory.h"
 #include "host/port.h"
@@ -83,6 +84,7 @@ struct domain {
     struct sandbox sandbox; /* what each part will need of the kernel */
     uint64_t m2p_va;        /* where the engine shows the M2P table */
     int signal_fd;          /* SIGINT and the like; -1 before */
+    struct control control; /* the user's words */
     struct domain_rings rings;
     struct store *store;
     struct console *console;

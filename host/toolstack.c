@@ -226,6 +226,22 @@ int toolstack_request_shutdown(struct domain *dom, const char *reason)
     return store_write(dom->store, path, reason);
 }
 
+int toolstack_set_target(struct domain *dom, uint64_t bytes)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/local/domain/%u/memory/target", dom->id);
+    return store_printf(dom->store, path, "%" PRIu64, bytes >> 10);
+}
+
+int toolstack_send_sysrq(struct domain *dom, char key)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/local/domain/%u/control/sysrq", dom->id);
+    return store_printf(dom->store, path, "%c", key);
+}
+
 int toolstack_exit_status(struct domain *dom, int *status)
 {
     char path[64];

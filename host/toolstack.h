@@ -6,6 +6,8 @@
 #ifndef HOST_TOOLSTACK_H
 #define HOST_TOOLSTACK_H
 
+#include <stdint.h>
+
 struct domain;
 
 /*
@@ -19,6 +21,12 @@ int toolstack_publish(struct domain *dom);
  * "halt" or "crash". 0 or -errno. The guest answers in its own time or never.
  */
 int toolstack_request_shutdown(struct domain *dom, const char *reason);
+
+/* The memory that the guest shall leave itself: 0 or -errno. */
+int toolstack_set_target(struct domain *dom, uint64_t bytes);
+
+/* A letter for the kernel's debugging keys: 0 or -errno. */
+int toolstack_send_sysrq(struct domain *dom, char key);
 
 /*
  * What the guest's main returned, from data/exit-status: 0 with *status in

@@ -213,6 +213,25 @@ static int set_initrd(struct parser *p, const char *value)
     return STATUS_OK;
 }
 
+static int set_control(struct parser *p, const char *value)
+{
+    if (!*value)
+        return cli_bad_usage(COMMAND, "--control needs the path of a FIFO");
+    p->config->control = value;
+    return STATUS_OK;
+}
+
+static int set_on_reboot(struct parser *p, const char *value)
+{
+    p->config->restart = !strcmp(value, "restart");
+    if (p->config->restart || !strcmp(value, "destroy"))
+        return STATUS_OK;
+    return cli_bad_usage(COMMAND,
+                         "'%s' is nothing to do on a reboot: use restart or "
+                         "destroy",
+                         value);
+}
+
 /* The first argument that is no option is the image; the guest's own follow
  * behind "--", so that a mistyped option is not handed to the guest. */
 static int set_image(struct parser *p, const char *value)
@@ -243,13 +262,15 @@ static const struct option long_options[] = {
     {"initrd", required_argument, NULL, LONG(10)},
     {"abi", required_argument, NULL, LONG(11)},
     {"kvm-irqchip", required_argument, NULL, LONG(12)},
+    {"control", required_argument, NULL, LONG(13)},
+    {"on-reboot", required_argument, NULL, LONG(14)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
     set_engine, set_memory, set_vcpus,   add_disk,    add_net,
     set_name,   set_trace,  set_verbose, set_scatter, set_help,
-    set_initrd, set_abi,    set_irqchip,
+    set_initrd, set_abi,    set_irqchip, set_control, set_on_reboot,
 };
 
 static int set_option(struct parser *p, int result, char **argv)

@@ -8,6 +8,7 @@
 #include "host/backend/console.h"
 #include "host/cli/cli.h"
 #include "host/cli/options.h"
+#include "host/cli/restart.h"
 #include "host/domain.h"
 #include "host/engine/engine.h"
 #include "host/log.h"
@@ -33,6 +34,10 @@ static const char help[] =
     "                   bridge=NAME, socket=PATH, listen=PATH or user "
     "(passt),\n"
     "                   with mac=, mtu=, rate=, ip=, hostfwd=tcp::8080-:80\n"
+    "  --on-reboot A    what to do when the guest asks for a reboot: restart,\n"
+    "                   or destroy it (destroy)\n"
+    "  --control PATH   take words from this FIFO, as xl has them: mem-set\n"
+    "                   SIZE, shutdown, reboot, sysrq KEY\n"
     "  --name NAME      the domain's name (that of the image file)\n"
     "  --trace WHAT     print what the guest does: hypercall, event,\n"
     "                   xenstore, block, net, all, separated by commas\n"
@@ -82,7 +87,7 @@ static void close_foreign_descriptors(void)
     syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 }
 
-static int run_domain(const struct domain_config *config)
+static int run_domain(const struct domain_config *config, bool *again)
 {
     static struct domain dom;
     int status;
@@ -91,6 +96,7 @@ static int run_domain(const struct domain_config *config)
     if (domain_create(&dom, config))
         return STATUS_HOST_TROUBLE;
     status = domain_run(&dom) ? STATUS_HOST_TROUBLE : domain_exit_status(&dom);
+    *again = dom.end == DOMAIN_REBOOT;
     console_restore_terminal();
     /*
      * No domain_destroy: the sandbox that the guest ran in lets nothing be
@@ -102,7 +108,7 @@ static int run_domain(const struct domain_config *config)
 int cli_run(int argc, char **argv)
 {
     struct domain_config config;
-    bool help_only;
+    bool help_only, again;
     int status;
 
     status = options_parse_run(argc, argv, &config, &help_only);
@@ -114,7 +120,8 @@ int cli_run(int argc, char **argv)
         if (status == STATUS_OK)
             status = check_host_memory(&config);
         if (status == STATUS_OK)
-            status = run_domain(&config);
+            status = config.restart ? restart_while_asked(run_domain, &config)
+                                    : run_domain(&config, &again);
     }
     options_destroy(&config);
     return status;

@@ -11,7 +11,14 @@ import initramfs  # noqa: E402
 import kernel  # noqa: E402
 
 PROMPT = "^stranger# "
-MODULES = ("xen-blkfront",)
+MODULES = ("xen-blkfront", "xen-netfront")
+# For udhcpc: the address and the way out that it was given.
+DHCP = b"""#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add "$ip/$mask" dev "$interface"
+ip route add default via "$router"
+echo "$router" >/router
+"""
 
 
 def fetch():
@@ -28,6 +35,7 @@ def files():
     contents.file("init", os.path.join(HERE, "stranger-init"), 0o755)
     contents.file("bin/busybox",
                   debian.find([busybox], "bin/busybox", "usr/bin/busybox"))
+    contents.bytes("dhcp", DHCP, 0o755)
     order = []
     for file in kernel.modules(linux, *MODULES):
         order.append(f"/modules/{os.path.basename(file)}")

@@ -4,12 +4,14 @@ the lab's own unpacking finds in it, and boots as a PV guest to a shell, where
 somebody works with its devices and ends it."""
 import contextlib
 import hashlib
+import http.server
 import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import console  # noqa: E402
@@ -105,9 +107,88 @@ def reaches_a_shell_and_uses_its_disks():
         hashlib.sha256(bytes(4 * MIB)).hexdigest(), said
 
 
+def uses_two_vcpus():
+    """Both work at once, and both hear of it."""
+    read = disk("two", random.Random(5).randbytes(4 * MIB))
+    with linux("--vcpus", "2", "--disk", f"target={read},vdev=xvda,access=ro",
+               args=["quiet"]) as process:
+        process.line("grep -c ^processor /proc/cpuinfo")
+        process.wait("^2\n")
+        process.line("for i in 1 2 3 4; do sha256sum /dev/xvda & done; wait")
+        for _ in range(4):
+            process.wait(f"^{checksum(read)}  /dev/xvda\n")
+        process.line("taskset 1 true && taskset 2 true && echo on both")
+        process.wait("^on both\n")
+        process.line("grep -c 'timer[01]$' /proc/interrupts; "
+                     "grep ' 0 .*timer[01]$' /proc/interrupts | wc -l")
+        process.wait("^2\n")
+        process.line("poweroff -f")
+        assert process.finish() == 0, process
+        has_no_complaints(process)
+
+
+KIB = "cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb"
+
+
+def gives_memory_and_reboots_when_told():
+    """By words on the control FIFO, and by its own reboot."""
+    fifo = os.path.join(FOLDER, "control")
+
+    def say(words):
+        with open(fifo, "w", encoding="ascii") as file:
+            file.write(words + "\n")
+    with linux("--control", fifo, "--on-reboot", "restart",
+               args=["quiet"]) as process:
+        for target in (200, 256):
+            say(f"mem-set {target}M")
+            process.line(f"until [ $({KIB}) = {target << 10} ]; do sleep 0.1; "
+                         f"done; echo has {target}")
+            process.wait(f"^has {target}\n")
+        process.line("touch /here; reboot -f")
+        process.wait("reboot: Restarting system")
+        process.wait(linux_guest.PROMPT)
+        process.line("ls /here || echo born again")
+        process.wait("^born again\n")
+        say("sysrq h")
+        process.wait("sysrq: HELP")
+        process.line("poweroff -f")
+        assert process.finish() == 0, process
+        has_no_complaints(process)
+
+
+def reaches_the_host_by_eth0():
+    """With an address from passt, which leads to the host's own services."""
+    debian.need_program("passt", "passt")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with linux("--net", "user", args=["quiet"]) as process:
+            process.line("ip link set eth0 up; udhcpc -q -n -i eth0 -s /dhcp")
+            process.wait("lease of [0-9.]+ obtained")
+            process.line("wget -q -O - "
+                         f"http://$(cat /router):{server.server_port}/")
+            process.wait("^well come\n")
+            process.line("poweroff -f")
+            assert process.finish() == 0, process
+            has_no_complaints(process)
+        server.shutdown()
+
+
+class Greeter(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"well come\n")
+
+    def log_message(self, *_):
+        pass
+
+
 POINTS = [
     (its_bzimage_is_unpacked, ""),
     (reaches_a_shell_and_uses_its_disks, "kvm"),
+    (uses_two_vcpus, "kvm"),
+    (gives_memory_and_reboots_when_told, "kvm"),
+    (reaches_the_host_by_eth0, "kvm"),
 ]
 
 

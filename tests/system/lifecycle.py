@@ -63,6 +63,78 @@ def reboot_ends_with_a_word():
     assert "reboot" in guest.one_sentence(result), result
 
 
+def controlled(folder, *options):
+    """A guest that ends as it is asked to, and what says so."""
+    fifo = os.path.join(folder, "control")
+    process = guest.start("--control", fifo, *options, guest=ENDING,
+                          args=["wait", "0"])
+    assert process.stdout.readline() == b"ready\n", guest.finish(process)
+
+    def say(words):
+        with open(fifo, "w", encoding="ascii") as file:
+            file.write(words)
+    return process, say
+
+
+def words_of_the_user_reach_the_guest():
+    with tempfile.TemporaryDirectory() as folder:
+        process, say = controlled(folder)
+        say("nonsense\n\n" + "x" * 1000 + "\nshut")
+        say("down\n")
+        result = guest.finish(process)
+    assert result.status == 0 and result.console == "", result
+    assert "'nonsense' means nothing" in result.report, result
+    assert "a line of more than 127 characters" in result.report, result
+    assert len(result.report.splitlines()) == 2, result
+
+
+def a_control_that_is_no_fifo_is_refused():
+    with tempfile.NamedTemporaryFile() as file:
+        for path in (file.name, "/", "/nowhere/fifo"):
+            result = guest.run("--control", path, guest=ENDING,
+                               args=["exit", "0"])
+            assert result.status == 1, result
+            assert path in guest.one_sentence(result), result
+
+
+def a_reboot_starts_the_guest_again():
+    with tempfile.TemporaryDirectory() as folder:
+        process, say = controlled(folder, "--on-reboot", "restart")
+        for _ in range(3):
+            say("reboot\n")
+            assert process.stdout.readline() == b"ready\n", process
+        say("shutdown\n")
+        result = guest.finish(process)
+    assert result.status == 0 and result.report == "", result
+
+
+def the_status_of_the_last_run_is_ours():
+    result = guest.run("--on-reboot", "restart", guest=ENDING,
+                       args=["exit", "42"])
+    assert result.status == 42 and result.report == "", result
+    result = guest.run("--on-reboot", "restart", guest=ENDING,
+                       args=["reason", "3"])
+    assert result.status == 125, result
+
+
+def signals_reach_a_guest_that_may_restart():
+    with tempfile.TemporaryDirectory() as folder:
+        process, _ = controlled(folder, "--on-reboot", "restart")
+        process.send_signal(signal.SIGTERM)
+        result = guest.finish(process)
+        assert result.status == 0, result
+        assert guest.one_sentence(result) == ASKING, result
+
+
+def none_is_left_when_the_one_that_restarts_is_killed():
+    with tempfile.TemporaryDirectory() as folder:
+        process, _ = controlled(folder, "--on-reboot", "restart")
+        process.kill()
+        # Its end of the pipe is held by the child as well.
+        assert process.stdout.read() == b"", process
+        process.wait()
+
+
 def suspend_is_refused_and_the_guest_goes_on():
     result = run("reason", "2")
     assert result.status == 0 and result.console == "answer: 1\n", result
@@ -396,6 +468,12 @@ if __name__ == "__main__":
         a_status_may_be_told_by_any_guest,
         a_status_that_is_none_is_said,
         reboot_ends_with_a_word,
+        words_of_the_user_reach_the_guest,
+        a_control_that_is_no_fifo_is_refused,
+        a_reboot_starts_the_guest_again,
+        the_status_of_the_last_run_is_ours,
+        signals_reach_a_guest_that_may_restart,
+        none_is_left_when_the_one_that_restarts_is_killed,
         suspend_is_refused_and_the_guest_goes_on,
         crashes_are_reported,
         a_signal_asks_and_the_guest_decides,

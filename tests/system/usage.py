@@ -55,7 +55,8 @@ def unknown_options_are_refused():
 
 def options_need_their_values():
     for option in ("--engine", "--memory", "--vcpus", "--disk", "--net",
-                   "--name", "--trace", "--initrd"):
+                   "--name", "--trace", "--initrd", "--on-reboot",
+                   "--control"):
         misused("run", HELLO, option, says=[option, "needs a value"])
 
 

@@ -144,3 +144,18 @@ Test(options, guest_arguments_fit_into_1023_bytes)
     text[1022] = '\0';
     expect_bad("img", "--", text, "y");
 }
+
+Test(options, what_follows_a_reboot_can_be_chosen)
+{
+    cr_assert_eq(run("img"), STATUS_OK);
+    cr_expect(!config.restart && !config.control);
+    cr_assert_eq(run("img", "--on-reboot", "restart", "--control", "fifo"),
+                 STATUS_OK);
+    cr_expect(config.restart);
+    cr_expect_str_eq(config.control, "fifo");
+    cr_assert_eq(run("img", "--on-reboot", "destroy"), STATUS_OK);
+    cr_expect_not(config.restart);
+    expect_bad("img", "--on-reboot", "preserve");
+    expect_bad("img", "--on-reboot", "");
+    expect_bad("img", "--control", "");
+}

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include "host/control.h"
 #include "host/domain.h"
 #include "host/toolstack.h"
 #include "tests/unit/store/guest.h"
@@ -162,5 +163,42 @@ Test(toolstack, takes_an_exit_status_only_as_a_byte_in_decimal)
         cr_expect_eq(toolstack_exit_status(dom, &status), cases[i].rc, "'%s'",
                      cases[i].text);
         cr_expect_eq(status, cases[i].status, "'%s'", cases[i].text);
+    }
+}
+
+static const struct {
+    const char *line, *key, *value;
+} words[] = {
+    {"mem-set 16M", "memory/target", "16384"},
+    {"mem-set 32", "memory/target", "32768"},
+    {"shutdown", "control/shutdown", "poweroff"},
+    {"reboot", "control/shutdown", "reboot"},
+    {"sysrq h", "control/sysrq", "h"},
+};
+
+Test(toolstack, hands_on_the_users_words)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        control_obey(dom, words[i].line);
+        cr_expect_str_eq(ask(XS_READ, 0, words[i].key), words[i].value, "%s",
+                         words[i].line);
+    }
+}
+
+Test(toolstack, drops_words_that_mean_nothing)
+{
+    static const char *const lines[] = {
+        "",          "mem-set",    "mem-set ",       "mem-set 33M",
+        "mem-set 0", "mem-set 4K", "mem-set -1",     "mem-set 99999999999T",
+        "sysrq ",    "sysrq hh",   "shutdown now",   " reboot",
+        "crash",     "SHUTDOWN",   "mem-set 16M 16M"};
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        control_obey(dom, lines[i]);
+        cr_expect_str_eq(ask(XS_READ, 0, "memory/target"), "32768", "%s",
+                         lines[i]);
+        cr_expect_str_eq(ask(XS_READ, 0, "control/shutdown"), "", "%s",
+                         lines[i]);
+        cr_expect_str_eq(ask(XS_READ, 0, "control/sysrq"), "", "%s", lines[i]);
     }
 }
