@@ -288,6 +288,7 @@ void domain_destroy(struct domain *dom)
         close(dom->signal_fd);
     control_destroy(dom);
     grants_destroy(dom);
+    free(dom->own_map);
     memory_destroy(&dom->mem);
     module_close(&dom->initrd);
     image_close(dom->image);

@@ -19,7 +19,11 @@ static int16_t resolve(struct domain *dom, const struct gnttab_copy_ptr *op,
 {
     if (!end->is_ref) {
         *mfn = op->u.gmfn;
-        return op->domid == DOMID_SELF ? GNTST_okay : GNTST_permission_denied;
+        if (op->domid == DOMID_SELF)
+            return GNTST_okay;
+        return op->domid == dom->id || op->domid == BACKEND_ID
+                   ? GNTST_permission_denied
+                   : GNTST_bad_domain;
     }
     if (op->domid == BACKEND_ID)
         return GNTST_bad_gntref; /* it grants nothing */

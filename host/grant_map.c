@@ -149,7 +149,7 @@ static int16_t install(struct vcpu *vcpu, struct gnttab_map_grant_ref *op,
         bool is_pte = op->flags & GNTMAP_contains_pte;
 
         if (!locate(vcpu, op->host_addr, is_pte, &pte_addr))
-            return is_pte ? GNTST_general_error : GNTST_bad_virt_addr;
+            return GNTST_general_error;
         if (pagetable_write(vcpu, pte_addr, make_pte(mfn, op->flags), false))
             return GNTST_general_error;
     }

@@ -284,3 +284,25 @@ int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
     }
     return 0;
 }
+
+bool guest_readable(struct vcpu *vcpu, struct guest_addr from, size_t len)
+{
+    uint64_t va = from.va;
+
+    if (len > UINT64_MAX - va)
+        return false;
+    while (len > 0) {
+        size_t part = bytes_on_page(va, len);
+
+        if (!translate(vcpu, va, false))
+            return false;
+        va += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool guest_may_hold(const struct vcpu *vcpu, struct guest_addr at)
+{
+    return vcpu->domain->abi == ABI_PVH || may_be_walked(at.va);
+}

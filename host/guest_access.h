@@ -39,6 +39,16 @@ int guest_read(struct vcpu *vcpu, struct guest_addr from, void *to, size_t len);
 int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
                 size_t len);
 
+/* Could all of it be read now? Nothing is copied. */
+bool guest_readable(struct vcpu *vcpu, struct guest_addr from, size_t len);
+
+/*
+ * Could it be the address of something of the guest's at all? Xen looks at
+ * lists so before it reads or writes any of them: the hypervisor's part of a
+ * PV guest's address space, and what is no address, are refused at once.
+ */
+bool guest_may_hold(const struct vcpu *vcpu, struct guest_addr at);
+
 /* One step of a walk that ended at a present leaf, or where it broke off. */
 struct walk {
     uint64_t pte;     /* the L1 entry, or the last one read */

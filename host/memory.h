@@ -48,13 +48,17 @@ enum frame_type {
 struct physmap;
 
 struct frame {
-    uint8_t state;      /* enum frame_state */
-    uint8_t type;       /* enum frame_type */
-    bool pinned;        /* by MMUEXT_PIN_* */
-    bool given_back;    /* by the guest, but uses or refs hold it yet */
-    uint32_t uses;      /* references as (type) */
-    uint32_t refs;      /* host-side holds: grants mapped, I/O in flight */
-    uint32_t next_free; /* FRAME_FREE: index + 1 of the next one, 0: last */
+    uint8_t state;   /* enum frame_state */
+    uint8_t type;    /* enum frame_type */
+    bool pinned;     /* by MMUEXT_PIN_* */
+    bool given_back; /* by the guest, but uses or refs hold it yet */
+    uint32_t uses;   /* references as (type) */
+    uint32_t refs;   /* host-side holds: grants mapped, I/O in flight */
+    union {
+        uint32_t next_free; /* FRAME_FREE: index + 1 of the next, 0: last */
+        int32_t linear; /* of a table: how many others of its level it refers
+                           to, or, negative, refer to it */
+    };
     uint64_t linked_at; /* of a table in use: its lowest va if linked once, or
                            one of the two below */
 };
@@ -69,6 +73,7 @@ struct memory {
     size_t max_ram;       /* the reservation's ceiling, in frames */
     size_t nr_ram;        /* frames in state FRAME_RAM now */
     size_t nr_given_back; /* of these, frames only waiting for their release */
+    size_t nr_linear;     /* entries that refer to a table of their own level */
     size_t next_shared;   /* index of the next one to hand out */
     uint32_t free_head;   /* given back RAM: index + 1, 0: none */
     mfn_t first_mfn;      /* the lowest mfn */

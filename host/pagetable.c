@@ -133,7 +133,8 @@ static void forget(struct vcpu *vcpu, unsigned level, uint64_t va)
 
     if (!ops || va == FRAME_LINKED_NEVER)
         return;
-    if (va == FRAME_LINKED_MANY) {
+    /* tables that show tables are other addresses of the same */
+    if (va == FRAME_LINKED_MANY || (level > 1 && vcpu->domain->mem.nr_linear)) {
         tell_invalidate_all(vcpu);
         return;
     }
@@ -153,7 +154,7 @@ static uint64_t adjust(unsigned level, uint64_t pte)
         return pte | PTE_USER | PTE_ACCESSED;
     if (level > 1)
         return pte | PTE_USER;
-    if (!(pte & (PTE_USER | PTE_GUEST)))
+    if (!(pte & PTE_USER))
         return pte | PTE_USER | PTE_GUEST;
     return pte & PTE_GUEST ? pte : pte | PTE_GLOBAL;
 }
@@ -193,38 +194,109 @@ static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
                       uint64_t va);
 static void put_table(struct domain *dom, mfn_t mfn, unsigned level);
 
-/* Take what the present entry (pte) of a table of (level) refers to. */
-static int take_target(struct domain *dom, unsigned level, uint64_t pte,
-                       uint64_t va)
+/* Why an L1 entry cannot map (mfn), which is not the domain's. */
+static int refuse_frame(const struct domain *dom, mfn_t mfn)
 {
-    if (level > 1) {
-        if (!is_reachable(dom, va, entry_pages(level)))
-            return -EINVAL;
-        return take_table(dom, pte_mfn(pte), level - 1, va);
-    }
-    if (!own_frame(dom, pte_mfn(pte)))
-        return -EBUSY;
-    if ((pte & PTE_RW) && !frame_take_type(dom, pte_mfn(pte), TYPE_WRITABLE))
+    if (mfn == PTE_MFN_MASK >> PAGE_SHIFT)
+        return -EINVAL;
+    if (mfn >= dom->mem.first_mfn + dom->mem.nr_frames)
+        return -EPERM; /* no RAM at all, and no device of the domain's */
+    return -EBUSY;
+}
+
+static int take_page(struct domain *dom, uint64_t pte)
+{
+    const mfn_t mfn = pte_mfn(pte);
+
+    if (!own_frame(dom, mfn))
+        return refuse_frame(dom, mfn);
+    if ((pte & PTE_RW) && !frame_take_type(dom, mfn, TYPE_WRITABLE))
         return -EBUSY;
     return 0;
 }
 
-static void put_target(struct domain *dom, unsigned level, uint64_t pte)
+/*
+ * An entry of table (mfn) that refers to a table of its own (level), so that
+ * tables show up as pages: only to be read, and one such step at most, for a
+ * table that has such entries is never referred to by one. To itself costs no
+ * reference.
+ */
+static int take_linear(struct domain *dom, mfn_t mfn, unsigned level,
+                       uint64_t pte)
 {
-    if (level > 1)
-        put_table(dom, pte_mfn(pte), level - 1);
-    else if (pte & PTE_RW)
-        frame_put_type(dom, pte_mfn(pte), TYPE_WRITABLE);
+    struct frame *self = memory_record(&dom->mem, mfn);
+    struct frame *other = own_frame(dom, pte_mfn(pte));
+
+    if (!self || !other || (pte & PTE_RW) || other->type != level ||
+        !other->uses || other->uses == UINT32_MAX)
+        return -EINVAL;
+    if (self != other) {
+        if (self->linear < 0 || other->linear > 0)
+            return -EINVAL;
+        self->linear++;
+        other->linear--;
+        other->uses++;
+    }
+    dom->mem.nr_linear++;
+    return 0;
 }
 
-static void put_entries(struct domain *dom, const uint64_t *table,
-                        unsigned level, unsigned nr)
+/* True if the entry was one of these, whose reference is gone now. */
+static bool put_linear(struct domain *dom, mfn_t mfn, unsigned level,
+                       uint64_t pte)
 {
+    struct frame *self = memory_record(&dom->mem, mfn);
+    struct frame *other = memory_record(&dom->mem, pte_mfn(pte));
+
+    if (!self || !other || (self != other && other->type != level))
+        return false;
+    dom->mem.nr_linear--;
+    if (self != other) {
+        self->linear--;
+        other->linear++;
+        put_table(dom, pte_mfn(pte), level);
+    }
+    return true;
+}
+
+/* Take what the present entry (pte) of table (mfn) of (level) refers to. */
+static int take_target(struct domain *dom, mfn_t mfn, unsigned level,
+                       uint64_t pte, uint64_t va)
+{
+    int rc;
+
+    if (level == 1)
+        return take_page(dom, pte);
+    if (!is_reachable(dom, va, entry_pages(level)))
+        return -EINVAL;
+    if (pte_mfn(pte) == mfn)
+        return take_linear(dom, mfn, level, pte);
+    rc = take_table(dom, pte_mfn(pte), level - 1, va);
+    return rc == -EINVAL && take_linear(dom, mfn, level, pte) == 0 ? 0 : rc;
+}
+
+static void put_target(struct domain *dom, mfn_t mfn, unsigned level,
+                       uint64_t pte)
+{
+    if (level == 1) {
+        if (pte & PTE_RW)
+            frame_put_type(dom, pte_mfn(pte), TYPE_WRITABLE);
+    } else if (!put_linear(dom, mfn, level, pte)) {
+        put_table(dom, pte_mfn(pte), level - 1);
+    }
+}
+
+/* Of the first (nr) entries of table (mfn). */
+static void put_entries(struct domain *dom, mfn_t mfn, unsigned level,
+                        unsigned nr)
+{
+    const uint64_t *table = memory_frame(&dom->mem, mfn);
+
     for (unsigned i = 0; i < nr; i++) {
         uint64_t pte = load(&table[i]);
 
         if ((pte & PTE_PRESENT) && !is_hole(level, i))
-            put_target(dom, level, pte);
+            put_target(dom, mfn, level, pte);
     }
 }
 
@@ -245,9 +317,9 @@ static int validate(struct domain *dom, mfn_t mfn, unsigned level, uint64_t va)
             continue;
         rc = check_bits(level, pte);
         if (!rc)
-            rc = take_target(dom, level, pte, entry_va(level, va, i));
+            rc = take_target(dom, mfn, level, pte, entry_va(level, va, i));
         if (rc) {
-            put_entries(dom, table, level, i);
+            put_entries(dom, mfn, level, i);
             return rc;
         }
         if (adjust(level, pte) == pte)
@@ -300,7 +372,7 @@ static void put_table(struct domain *dom, mfn_t mfn, unsigned level)
         return;
     frame->type = TYPE_NONE;
     frame->linked_at = FRAME_LINKED_NEVER;
-    put_entries(dom, memory_frame(&dom->mem, mfn), level, ENTRIES);
+    put_entries(dom, mfn, level, ENTRIES);
 }
 
 int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level)
@@ -400,9 +472,9 @@ int pagetable_find(const struct vcpu *vcpu, uint64_t va, maddr_t *pte_addr)
 }
 
 /* Do both entries refer to the same thing in the same way? */
-static bool same_target(unsigned level, uint64_t old, uint64_t val)
+static bool same_target(uint64_t old, uint64_t val)
 {
-    uint64_t matters = PTE_PRESENT | PTE_MFN_MASK | (level == 1 ? PTE_RW : 0);
+    const uint64_t matters = PTE_PRESENT | PTE_MFN_MASK | PTE_RW;
 
     return (old & PTE_PRESENT) && (old & matters) == (val & matters);
 }
@@ -415,7 +487,7 @@ static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
     uint64_t *table = memory_frame(&dom->mem, pte_addr >> PAGE_SHIFT);
     uint64_t *entry = &table[(pte_addr % PAGE_SIZE) / sizeof *table];
     uint64_t old = load(entry);
-    bool same = same_target(level, old, val);
+    bool same = same_target(old, val);
     int rc;
 
     if (val & PTE_PRESENT) {
@@ -425,7 +497,7 @@ static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
         if (!rc && level == 1 && !is_reachable(dom, va, 1))
             rc = -EINVAL;
         if (!rc && !same)
-            rc = take_target(dom, level, val, va);
+            rc = take_target(dom, pte_addr >> PAGE_SHIFT, level, val, va);
         if (rc)
             return rc;
         val = adjust(level, val);
@@ -434,12 +506,27 @@ static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
     if (!(old & PTE_PRESENT))
         return 0;
     if (!same)
-        put_target(dom, level, old);
+        put_target(dom, pte_addr >> PAGE_SHIFT, level, old);
     if (old != val) {
         tell_table_written(dom, pte_addr);
         forget(vcpu, level, va);
     }
     return 0;
+}
+
+int pagetable_check_io(const struct vcpu *vcpu, maddr_t pte_addr, uint64_t val)
+{
+    const struct domain *dom = vcpu->domain;
+    const mfn_t mfn = pte_addr >> PAGE_SHIFT;
+    const struct frame *frame = own_frame(dom, mfn);
+    const uint64_t *table = memory_frame(&dom->mem, mfn);
+
+    if (!frame || !table || !frame->uses || frame->type != TYPE_L1 ||
+        !(val & PTE_PRESENT) || check_bits(1, val) ||
+        same_target(load(&table[pte_addr % PAGE_SIZE / sizeof *table]), val))
+        return 0;
+    return own_frame(dom, pte_mfn(val)) ? -EBUSY
+                                        : refuse_frame(dom, pte_mfn(val));
 }
 
 /* (va) is FRAME_LINKED_NEVER if the caller only knows the address. */

@@ -49,7 +49,8 @@ int pagetable_adopt(struct vcpu *vcpu);
 /*
  * Pin (mfn) as a table of (level) 1 to 4: 0; -EINVAL if it is pinned already,
  * cannot take the type, or has an entry with bad bits; -EBUSY if an L1 entry
- * maps a table writable or a frame that is not the domain's.
+ * maps a table writable or a frame that is not the domain's; -EPERM if one
+ * maps what is no RAM.
  */
 int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level);
 
@@ -79,6 +80,13 @@ int pagetable_find(const struct vcpu *vcpu, uint64_t va, maddr_t *pte_addr);
  */
 int pagetable_write(struct vcpu *vcpu, maddr_t pte_addr, uint64_t val,
                     bool keep_ad);
+
+/*
+ * May the guest write (val) at (pte_addr) when it says that what it maps
+ * belongs to DOMID_IO? 0, and then as ever: an entry that changes nothing, or
+ * none of an L1. Devices have no memory here, and the guest's own is its own.
+ */
+int pagetable_check_io(const struct vcpu *vcpu, maddr_t pte_addr, uint64_t val);
 
 /* The same for the L1 entry of a known (va). */
 int pagetable_write_at(struct vcpu *vcpu, uint64_t va, uint64_t val);

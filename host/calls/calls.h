@@ -49,7 +49,7 @@ long call_event_channel_op_compat(void *opaque, const uint64_t *args);
 long call_vcpu_op(void *opaque, const uint64_t *args);
 long call_set_timer_op(void *opaque, const uint64_t *args);
 void vcpu_bring_up(struct vcpu *vcpu);
-long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout, bool future);
+long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout);
 long timer_set_periodic(struct vcpu *vcpu, uint64_t period);
 
 /* vcpu_context.c: VCPUOP_initialise for (target). */
@@ -98,16 +98,29 @@ long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args);
 long call_mmu_update(void *opaque, const uint64_t *args);
 
 /*
- * May the caller map or pin frames of (domid)? 0 for its own; -EPERM for
- * others that exist, -ESRCH for those that do not.
+ * May the caller map or pin frames of (domid)? 0 for DOMID_SELF; -EPERM for
+ * others that exist, -ESRCH for those that do not, and for its own number,
+ * which is no other.
  */
 int mmu_check_owner(const struct domain *dom, domid_t domid);
+
+/*
+ * The bits of the domain's vCPUs in the guest's mask at (va): 0 or -EFAULT.
+ */
+int mmu_read_vcpus(struct vcpu *vcpu, uint64_t va, uint64_t *vcpus);
 
 /* mmuext.c */
 long call_mmuext_op(void *opaque, const uint64_t *args);
 
 /* memory.c */
 long call_memory_op(void *opaque, const uint64_t *args);
+
+/* memory_tools.c: memory_op of tools, which refuse what (cmd) asks for. */
+long memory_op_tools(struct vcpu *vcpu, uint64_t cmd, uint64_t arg);
+
+/* memory_map.c: XENMEM_memory_map and XENMEM_set_memory_map */
+long memory_map_get(struct vcpu *vcpu, uint64_t arg);
+long memory_map_set(struct vcpu *vcpu, uint64_t arg);
 
 /*
  * XENMEM_memory_map: fill map->buffer, an address of the guest, with as many
@@ -153,6 +166,12 @@ long call_multicall(void *opaque, const uint64_t *args);
 
 /* refused.c: hypercalls for other domains than this */
 long call_privileged(void *opaque, const uint64_t *args);
+long call_platform_op(void *opaque, const uint64_t *args);
+long call_sysctl(void *opaque, const uint64_t *args);
+long call_domctl(void *opaque, const uint64_t *args);
+long call_paging_domctl_cont(void *opaque, const uint64_t *args);
+long call_dm_op(void *opaque, const uint64_t *args);
+long call_xenpmu_op(void *opaque, const uint64_t *args);
 
 /*
  * A long list was served so far: let the rest of the domain have its turn.

@@ -57,9 +57,7 @@ long call_console_io(void *opaque, const uint64_t *args)
     switch ((int)args[0]) {
     case CONSOLEIO_write:
         return write_console(opaque, (uint32_t)args[1], args[2]);
-    case CONSOLEIO_read:
-        return -EPERM;
     default:
-        return -ENOSYS;
+        return -EPERM; /* what else there may be is the initial domain's */
     }
 }

@@ -5,6 +5,12 @@
 #include "host/calls/calls.h"
 #include "host/domain.h"
 
+/* Numbers of interrupts that a toolstack leaves room for; none is wired. */
+#define NR_PIRQS 48
+
+/* Xen's own way to go on with a reset. */
+#define RESET_CONT 14
+
 /* A guest starts and stays with the 2-level ABI: it has no priorities. */
 static bool is_per_vcpu(uint32_t virq)
 {
@@ -132,14 +138,17 @@ static long bind_ipi(struct vcpu *vcpu, uint64_t arg)
     return give_port(vcpu, guest_addr(arg + offsetof(typeof(op), port)), port);
 }
 
-/* The domain was given no physical interrupts. */
+/*
+ * The domain was given no physical interrupts. Xen looks at the permission
+ * before it looks for the interrupt, unless the number is none at all.
+ */
 static long bind_pirq(struct vcpu *vcpu, uint64_t arg)
 {
     struct evtchn_bind_pirq op;
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    return -EINVAL;
+    return op.pirq < NR_PIRQS ? -EPERM : -EINVAL;
 }
 
 static long close_port(struct vcpu *vcpu, uint64_t arg)
@@ -202,8 +211,8 @@ static long status_port(struct vcpu *vcpu, uint64_t arg)
     if (!domain_exists(dom, op.dom))
         return -ESRCH;
     if (!domid_is_self(dom, op.dom))
-        return -EPERM;
-    if (op.port == 0 || op.port >= dom->ports.nr)
+        return op.port < PORT_MAX ? -EPERM : -EINVAL;
+    if (op.port >= dom->ports.nr)
         return -EINVAL;
     describe(dom, &dom->ports.table[op.port], &op);
     return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
@@ -243,6 +252,8 @@ static long unmask_port(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
+    if (op.port == 0)
+        return 0; /* it is there, and never used */
     return port_unmask(vcpu->domain, op.port);
 }
 
@@ -281,6 +292,8 @@ long call_event_channel_op(void *opaque, const uint64_t *args)
     };
     uint32_t cmd = (uint32_t)args[0];
 
+    if (cmd == RESET_CONT)
+        return -EPERM;
     if (cmd >= sizeof ops / sizeof *ops || !ops[cmd])
         return -ENOSYS;
     return ops[cmd](opaque, args[1]);
@@ -290,12 +303,12 @@ long call_event_channel_op(void *opaque, const uint64_t *args)
 long call_event_channel_op_compat(void *opaque, const uint64_t *args)
 {
     uint64_t inner[HYPERCALL_NR_ARGS] = {0};
-    uint32_t cmd;
+    struct evtchn_op op;
 
-    if (guest_read(opaque, guest_addr(args[0]), &cmd, sizeof cmd))
+    if (guest_read(opaque, guest_addr(args[0]), &op, sizeof op))
         return -EFAULT;
-    inner[0] = cmd;
+    inner[0] = op.cmd;
     inner[1] = args[0] + offsetof(struct evtchn_op, u);
-    return cmd <= EVTCHNOP_unmask ? call_event_channel_op(opaque, inner)
-                                  : -ENOSYS;
+    return op.cmd <= EVTCHNOP_unmask ? call_event_channel_op(opaque, inner)
+                                     : -ENOSYS;
 }

@@ -56,7 +56,8 @@ static void transfer_one(struct vcpu *vcpu, void *element)
     struct gnttab_transfer *op = element;
     const struct frame *frame = memory_record(mem, op->mfn);
 
-    if (!frame || frame->state != FRAME_RAM)
+    if (!frame || frame->state != FRAME_RAM || frame->uses || frame->refs ||
+        frame->pinned)
         op->status = GNTST_bad_page;
     else if (op->domid == BACKEND_ID)
         op->status = GNTST_permission_denied;
@@ -174,13 +175,14 @@ static long setup_table(struct vcpu *vcpu, uint64_t arg)
     xen_pfn_t frames[GRANT_MAX_FRAMES];
     struct gnttab_setup_table op;
 
-    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op) ||
+        !guest_may_hold(vcpu, guest_addr((uint64_t)op.frame_list.p)))
         return -EFAULT;
     op.status = grant_table_frames(vcpu->domain, op.dom, op.nr_frames, frames);
     if (op.status == GNTST_okay &&
         guest_write(vcpu, guest_addr((uint64_t)op.frame_list.p), frames,
                     op.nr_frames * sizeof *frames))
-        return -EFAULT;
+        op.status = GNTST_bad_virt_addr;
     return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
 }
 
@@ -202,9 +204,7 @@ static long set_version(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    if (op.version != 1 && op.version != 2)
-        return -EINVAL;
-    rc = op.version == 1 ? 0 : -ENOSYS;
+    rc = op.version == 1 ? 0 : op.version == 2 ? -ENOSYS : -EINVAL;
     op.version = 1;
     if (guest_write(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
@@ -223,11 +223,69 @@ static long get_version(struct vcpu *vcpu, uint64_t arg)
     return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
 }
 
+/* Those of version 2: a table of version 1 has none. */
+static long get_status_frames(struct vcpu *vcpu, uint64_t arg)
+{
+    struct gnttab_get_status_frames op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    op.status = check_self(vcpu->domain, op.dom);
+    if (op.status == GNTST_okay)
+        op.status = GNTST_general_error;
+    return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
+}
+
+/* There is no cache that memory of ours could be stale in. */
+static long flush_one(struct vcpu *vcpu, const struct gnttab_cache_flush *op)
+{
+    const struct memory *mem = &vcpu->domain->mem;
+    const mfn_t mfn = op->a.dev_bus_addr >> PAGE_SHIFT;
+
+    if (op->offset >= PAGE_SIZE || op->offset + op->length > PAGE_SIZE ||
+        (op->op & ~(GNTTAB_CACHE_INVAL | GNTTAB_CACHE_CLEAN)))
+        return -EINVAL;
+    if (op->length == 0 || op->op == 0)
+        return 0;
+    if (memory_frame(mem, mfn))
+        return 0;
+    return mfn < mem->first_mfn + mem->nr_frames ? -EPERM : -EINVAL;
+}
+
+static long cache_flush(struct vcpu *vcpu, uint64_t list, uint32_t count)
+{
+    struct gnttab_cache_flush op;
+    long rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < count; i++, list += sizeof op) {
+        if (guest_read(vcpu, guest_addr(list), &op, sizeof op))
+            return -EFAULT;
+        rc = flush_one(vcpu, &op);
+        if ((i + 1) % PER_TURN == 0 && !call_breathe(vcpu))
+            break;
+    }
+    return rc;
+}
+
+/* Operations that have no meaning without page tables that Xen knows. */
+static bool is_for_pv(uint32_t cmd)
+{
+    return cmd == GNTTABOP_transfer || cmd == GNTTABOP_unmap_and_replace ||
+           cmd == GNTTABOP_get_status_frames || cmd == GNTTABOP_cache_flush;
+}
+
+/* The upper bits of (cmd) are Xen's, to go on with a list. */
+#define LAST_CMD 0xfffu
+
 long call_grant_table_op(void *opaque, const uint64_t *args)
 {
+    const struct domain *dom = ((struct vcpu *)opaque)->domain;
     uint32_t cmd = (uint32_t)args[0], count = (uint32_t)args[2];
 
-    if (count > INT32_MAX)
+    if (dom->abi == ABI_PVH && (cmd > GNTTABOP_swap_grant_ref ||
+                                cmd == GNTTABOP_dump_table || is_for_pv(cmd)))
+        return -ENOSYS;
+    if (count > INT32_MAX || cmd > LAST_CMD)
         return -EINVAL;
     if (cmd < sizeof list_ops / sizeof *list_ops && list_ops[cmd].serve)
         return serve_list(opaque, &list_ops[cmd], args[1], count);
@@ -237,10 +295,14 @@ long call_grant_table_op(void *opaque, const uint64_t *args)
     case GNTTABOP_query_size:
         return count == 1 ? query_size(opaque, args[1]) : -EINVAL;
     case GNTTABOP_set_version:
-        return count == 1 ? set_version(opaque, args[1]) : -EINVAL;
+        return set_version(opaque, args[1]);
     case GNTTABOP_get_version:
-        return count == 1 ? get_version(opaque, args[1]) : -EINVAL;
+        return get_version(opaque, args[1]);
+    case GNTTABOP_get_status_frames:
+        return count == 1 ? get_status_frames(opaque, args[1]) : -EINVAL;
+    case GNTTABOP_cache_flush:
+        return cache_flush(opaque, args[1], count);
     default:
-        return -ENOSYS; /* get_status_frames: those of version 2 */
+        return -ENOSYS;
     }
 }

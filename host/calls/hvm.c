@@ -1,4 +1,7 @@
-/* hvm_op: what a PVH guest may ask of its platform. (xen/hvm/hvm_op.h) */
+/*
+ * hvm_op: what a PVH guest may ask of its platform. A PV domain may call it,
+ * and learns that it is none. (xen/hvm/hvm_op.h)
+ */
 #include <errno.h>
 #include <stdint.h>
 
@@ -12,9 +15,9 @@
 
 static int check_domid(const struct domain *dom, domid_t domid)
 {
-    if (domid_is_self(dom, domid))
-        return 0;
-    return domid == BACKEND_ID ? -EPERM : -ESRCH;
+    if (!domid_is_self(dom, domid) && domid != BACKEND_ID)
+        return -ESRCH;
+    return domid == BACKEND_ID || dom->abi != ABI_PVH ? -EINVAL : 0;
 }
 
 static long get_param(struct vcpu *vcpu, uint64_t arg)
@@ -54,6 +57,8 @@ static long set_upcall_vector(struct vcpu *vcpu, uint64_t arg)
     struct xen_hvm_evtchn_upcall_vector op;
     struct vcpu *target;
 
+    if (vcpu->domain->abi != ABI_PVH)
+        return -EINVAL;
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
     if (op.vector < LOWEST_VECTOR)
@@ -70,10 +75,58 @@ static long set_upcall_vector(struct vcpu *vcpu, uint64_t arg)
 /* The caller's own are its affair, as on Xen. */
 static long flush_tlbs(struct vcpu *vcpu, uint64_t arg)
 {
-    if (arg)
+    if (arg || vcpu->domain->abi != ABI_PVH)
         return -EINVAL;
     tell_flush_vcpus(vcpu->domain, ~(UINT64_C(1) << vcpu->id), 0, 0);
     return 0;
+}
+
+/* For shadow page tables, which nobody here has. */
+static long pagetable_dying(struct vcpu *vcpu, uint64_t arg)
+{
+    struct xen_hvm_pagetable_dying op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return check_domid(vcpu->domain, op.domid) == -ESRCH ? -ESRCH : -EOPNOTSUPP;
+}
+
+static long get_time(struct vcpu *vcpu, uint64_t arg)
+{
+    const struct xen_hvm_get_time op = {
+        .now = clock_now(&vcpu->domain->clock),
+    };
+
+    return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
+}
+
+/* A line for a trace that is not being taken. */
+static long trace(struct vcpu *vcpu, uint64_t arg)
+{
+    struct xen_hvm_xentrace op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return op.extra_bytes > sizeof op.extra ? -EINVAL : 0;
+}
+
+static long get_mem_type(struct vcpu *vcpu, uint64_t arg)
+{
+    struct xen_hvm_get_mem_type op;
+    const struct frame *frame;
+    long rc;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    if (op.domid == BACKEND_ID)
+        return -EPERM;
+    rc = check_domid(vcpu->domain, op.domid);
+    if (rc)
+        return rc;
+    frame = memory_record(&vcpu->domain->mem, op.pfn);
+    op.mem_type =
+        frame && frame->state != FRAME_FREE ? HVMMEM_ram_rw : HVMMEM_mmio_dm;
+    return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
 }
 
 long call_hvm_op(void *opaque, const uint64_t *args)
@@ -87,6 +140,18 @@ long call_hvm_op(void *opaque, const uint64_t *args)
         return set_upcall_vector(opaque, args[1]);
     case HVMOP_flush_tlbs:
         return flush_tlbs(opaque, args[1]);
+    case HVMOP_pagetable_dying:
+        return pagetable_dying(opaque, args[1]);
+    case HVMOP_get_time:
+        return get_time(opaque, args[1]);
+    case HVMOP_xentrace:
+        return trace(opaque, args[1]);
+    case HVMOP_get_mem_type:
+        return get_mem_type(opaque, args[1]);
+    case HVMOP_guest_request_vm_event:
+        return args[1] ? -EINVAL : 0; /* nobody listens */
+    case HVMOP_altp2m:
+        return -EOPNOTSUPP;
     default:
         return -ENOSYS;
     }

@@ -7,24 +7,19 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
-#include "host/pvh/memory_map.h"
 #include "host/pvh/physmap.h"
 
 /* The low bits of the command; the rest says how far an earlier try came. */
 #define CMD_BITS 6
 #define CMD_MASK ((UINT64_C(1) << CMD_BITS) - 1)
 
+/* XENMEM_acquire_resource, a name for tools. */
+#define LAST_CMD 28
+
 #define MAX_ORDER 9 /* for a domain without devices */
 
 /* Extents served before the others get their turn. */
 #define PER_TURN 256
-
-#define E820_RAM 1
-
-struct e820_entry {
-    uint64_t addr, size;
-    uint32_t type;
-} __attribute__((packed));
 
 /* A frame the guest has now and may give away. */
 static struct frame *own_ram(struct domain *dom, mfn_t mfn)
@@ -219,6 +214,8 @@ static int exchange_extent(struct vcpu *vcpu,
     for (uint64_t i = 0; i < nr; i++)
         if (!is_free_to_go(vcpu->domain, mfn + i))
             return -EINVAL;
+    if (vcpu->domain->mem.physmap)
+        return -EOPNOTSUPP; /* one gfn is as good as another */
     for (uint64_t i = 0; i < nr; i++) {
         int rc = exchange_page(vcpu, mfn + i, &op->out, index * nr + i);
 
@@ -228,20 +225,32 @@ static int exchange_extent(struct vcpu *vcpu,
     return 0;
 }
 
-static int check_exchange(const struct domain *dom,
+/* Lists longer than memory is are no lists. */
+#define MAX_LIST (UINT64_MAX / sizeof(xen_pfn_t) / 2)
+
+static bool is_list(struct vcpu *vcpu, const struct xen_memory_reservation *res)
+{
+    return res->nr_extents <= MAX_LIST &&
+           guest_may_hold(vcpu, guest_addr((uint64_t)res->extent_start.p));
+}
+
+static int check_exchange(struct vcpu *vcpu,
                           const struct xen_memory_exchange *op)
 {
-    if (op->nr_exchanged > op->in.nr_extents ||
-        op->in.nr_extents > INT64_MAX >> MAX_ORDER ||
-        op->out.nr_extents > INT64_MAX >> MAX_ORDER)
-        return -EINVAL;
+    const struct domain *dom = vcpu->domain;
+    const uint64_t nr_in = op->in.nr_extents, nr_out = op->out.nr_extents;
+
     if (op->in.extent_order > MAX_ORDER || op->out.extent_order > MAX_ORDER)
-        return -EPERM;
-    if (op->in.nr_extents << op->in.extent_order != op->out.nr_extents
-                                                        << op->out.extent_order)
+        return op->nr_exchanged > nr_in ? -EINVAL : -EPERM;
+    if (op->nr_exchanged > nr_in || op->in.domid != op->out.domid ||
+        nr_in << op->in.extent_order != nr_out << op->out.extent_order ||
+        nr_in > UINT64_MAX >> op->in.extent_order ||
+        nr_out > UINT64_MAX >> op->out.extent_order)
         return -EINVAL;
-    if (op->in.domid != op->out.domid)
-        return -EINVAL;
+    if (nr_in == 0)
+        return 0;
+    if (!is_list(vcpu, &op->in) || !is_list(vcpu, &op->out))
+        return -EFAULT;
     if (!domid_is_self(dom, op->in.domid))
         return op->in.domid == BACKEND_ID ? -EPERM : -ESRCH;
     return op->out.extent_order > 0 ? -ENOMEM : 0; /* none is contiguous */
@@ -255,8 +264,8 @@ static long exchange(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    rc = check_exchange(vcpu->domain, &op);
-    if (rc)
+    rc = check_exchange(vcpu, &op);
+    if (rc || op.in.nr_extents == 0)
         return rc;
     while (op.nr_exchanged < op.in.nr_extents) {
         rc = exchange_extent(vcpu, &op, op.nr_exchanged);
@@ -303,42 +312,6 @@ static long ask_reservation(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
     }
 }
 
-/* Of a PV domain: one piece of RAM, from 0 to all that it may have. */
-static unsigned describe_memory(const struct memory *mem,
-                                struct e820_entry e820[MEMORY_MAP_MAX])
-{
-    struct memory_map_entry entries[MEMORY_MAP_MAX] = {
-        {0, (uint64_t)mem->max_ram << PAGE_SHIFT, E820_RAM}};
-    const unsigned nr = mem->physmap ? memory_map_of(mem, entries) : 1;
-
-    for (unsigned i = 0; i < nr; i++)
-        e820[i] = (struct e820_entry){entries[i].addr, entries[i].size,
-                                      entries[i].type};
-    return nr;
-}
-
-long memory_map_give(struct vcpu *vcpu, struct xen_memory_map *map)
-{
-    struct e820_entry all[MEMORY_MAP_MAX];
-    const unsigned nr = describe_memory(&vcpu->domain->mem, all);
-
-    if (map->nr_entries > nr)
-        map->nr_entries = nr;
-    return guest_write(vcpu, guest_addr((uint64_t)map->buffer.p), all,
-                       map->nr_entries * sizeof *all);
-}
-
-static long memory_map(struct vcpu *vcpu, uint64_t arg)
-{
-    struct xen_memory_map map;
-    long rc;
-
-    if (guest_read(vcpu, guest_addr(arg), &map, sizeof map))
-        return -EFAULT;
-    rc = memory_map_give(vcpu, &map);
-    return rc ? rc : guest_write(vcpu, guest_addr(arg), &map, sizeof map);
-}
-
 static mfn_t max_mfn(const struct memory *mem)
 {
     return mem->first_mfn + mem->nr_frames - 1;
@@ -358,26 +331,24 @@ static long machphys_mapping(struct vcpu *vcpu, uint64_t arg)
     return guest_write(vcpu, guest_addr(arg), &mapping, sizeof mapping);
 }
 
+/* Operations that can be gone on with say so in bits above the command. */
+static bool may_resume(uint64_t cmd)
+{
+    return cmd == XENMEM_increase_reservation ||
+           cmd == XENMEM_decrease_reservation || cmd == XENMEM_populate_physmap;
+}
+
 long call_memory_op(void *opaque, const uint64_t *args)
 {
     struct vcpu *vcpu = opaque;
-    uint64_t cmd = args[0] & CMD_MASK, arg = args[1];
-    bool resumed = args[0] & ~CMD_MASK;
+    const uint64_t cmd = args[0] & CMD_MASK, arg = args[1];
 
-    switch (cmd) {
-    case XENMEM_increase_reservation:
-    case XENMEM_decrease_reservation:
-    case XENMEM_populate_physmap:
+    if (may_resume(cmd))
         return change_reservation(vcpu, (uint32_t)args[0], arg);
-    default:
-        break;
-    }
-    if (resumed)
+    if (cmd <= LAST_CMD && (args[0] & ~CMD_MASK))
         return -EINVAL;
     switch (cmd) {
     case XENMEM_exchange:
-        if (vcpu->domain->mem.physmap)
-            return -EOPNOTSUPP; /* one gfn is as good as another */
         return exchange(vcpu, arg);
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
@@ -386,21 +357,16 @@ long call_memory_op(void *opaque, const uint64_t *args)
     case XENMEM_maximum_ram_page:
         return (long)max_mfn(&vcpu->domain->mem);
     case XENMEM_memory_map:
-        return memory_map(vcpu, arg);
+        return memory_map_get(vcpu, arg);
+    case XENMEM_set_memory_map:
+        return memory_map_set(vcpu, arg);
     case XENMEM_machphys_mapping:
         return machphys_mapping(vcpu, arg);
     case XENMEM_add_to_physmap:
     case XENMEM_add_to_physmap_batch:
     case XENMEM_remove_from_physmap:
         return physmap_op(vcpu, cmd, arg);
-    case XENMEM_machine_memory_map:
-    case XENMEM_set_memory_map:
-    case XENMEM_set_pod_target:
-    case XENMEM_get_pod_target:
-        return -EPERM;
-    case XENMEM_get_vnumainfo:
-        return -EOPNOTSUPP;
     default:
-        return -ENOSYS;
+        return memory_op_tools(vcpu, cmd, arg);
     }
 }

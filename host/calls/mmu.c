@@ -1,4 +1,5 @@
 /* mmu_update and update_va_mapping: single entries. */
+#include <assert.h>
 #include <errno.h>
 
 #include "host/calls/calls.h"
@@ -13,29 +14,44 @@
 
 int mmu_check_owner(const struct domain *dom, domid_t domid)
 {
-    if (domid_is_self(dom, domid))
+    if (domid == DOMID_SELF)
         return 0;
+    if (domid == dom->id) /* an owner by number is another */
+        return -ESRCH;
     if (domid == DOMID_IO || domid == DOMID_XEN || domid == BACKEND_ID)
         return -EPERM;
     return -ESRCH;
 }
 
-/* UVMF_*: the tables changed already, now what was translated by them. */
-static int flush(struct vcpu *vcpu, uint64_t flags)
+int mmu_read_vcpus(struct vcpu *vcpu, uint64_t va, uint64_t *vcpus)
 {
-    uint64_t mask_va = flags & ~(UVMF_FLUSHTYPE_MASK | UVMF_ALL);
-    uint8_t mask = 1;
+    const unsigned nr = vcpu->domain->nr_vcpus;
 
-    if (!(flags & UVMF_FLUSHTYPE_MASK))
-        return 0;
-    if (!(flags & UVMF_ALL) && mask_va &&
-        guest_read(vcpu, guest_addr(mask_va), &mask, sizeof mask))
+    static_assert(DOMAIN_MAX_VCPUS <= 64, "a word names all of them");
+    if (guest_read(vcpu, guest_addr(va), vcpus, sizeof *vcpus))
         return -EFAULT;
-    if (!(mask & 1))
-        return 0; /* not us, and there is nobody else */
-    /* UVMF_INVLPG: the change of the entry told the engine already */
-    if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH)
-        tell_invalidate_all(vcpu);
+    *vcpus &= UINT64_MAX >> (64 - nr);
+    return 0;
+}
+
+/* UVMF_*: the tables changed already, now what was translated by them. */
+static int flush(struct vcpu *vcpu, uint64_t va, uint64_t flags)
+{
+    const uint64_t type = flags & UVMF_FLUSHTYPE_MASK;
+    const uint64_t scope = flags & ~(uint64_t)UVMF_FLUSHTYPE_MASK;
+    uint64_t vcpus = UINT64_C(1) << vcpu->id;
+
+    if (type != UVMF_TLB_FLUSH && type != UVMF_INVLPG)
+        return 0;
+    if (scope == UVMF_ALL)
+        vcpus = UINT64_MAX;
+    else if (scope != UVMF_LOCAL && mmu_read_vcpus(vcpu, scope, &vcpus))
+        return -EFAULT;
+    if (type == UVMF_INVLPG) /* the change of the entry told our engine */
+        vcpus &= ~(UINT64_C(1) << vcpu->id);
+    if (vcpus)
+        tell_flush_vcpus(vcpu->domain, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1),
+                         type == UVMF_INVLPG ? 1 : 0);
     return 0;
 }
 
@@ -43,7 +59,7 @@ long call_update_va_mapping(void *opaque, const uint64_t *args)
 {
     int rc = pagetable_write_at(opaque, args[0], args[1]);
 
-    return rc ? rc : flush(opaque, args[2]);
+    return rc ? rc : flush(opaque, args[0], args[2]);
 }
 
 long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args)
@@ -60,27 +76,35 @@ static int set_machphys(struct vcpu *vcpu, maddr_t maddr, uint64_t pfn)
     mfn_t mfn = maddr >> PAGE_SHIFT;
     const struct frame *frame = memory_record(&dom->mem, mfn);
 
-    if (!frame || frame->state != FRAME_RAM || frame->given_back)
+    if (!frame || frame->state == FRAME_FREE || frame->given_back)
         return -EINVAL;
     memory_set_pfn(&dom->mem, mfn, pfn);
     return 0;
 }
 
-static int update(struct vcpu *vcpu, const struct mmu_update *req, int owner)
+static int update(struct vcpu *vcpu, const struct mmu_update *req,
+                  domid_t whose)
 {
     maddr_t pte_addr = req->ptr & ~UINT64_C(7);
     unsigned cmd = req->ptr & 7;
+    int rc = 0;
 
+    if (whose != DOMID_SELF && whose != DOMID_IO)
+        return -EPERM;
     switch (cmd) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_PRESERVE_AD:
     case MMU_PT_UPDATE_NO_TRANSLATE:
-        if (owner && (req->val & PTE_PRESENT))
-            return owner;
+        if (whose == DOMID_IO)
+            rc = pagetable_check_io(vcpu, pte_addr, req->val);
+        if (rc)
+            return rc;
         return pagetable_write(vcpu, pte_addr, req->val,
                                cmd == MMU_PT_UPDATE_PRESERVE_AD);
     case MMU_MACHPHYS_UPDATE:
-        return owner ? owner : set_machphys(vcpu, pte_addr, req->val);
+        if (whose == DOMID_IO)
+            return -EINVAL;
+        return set_machphys(vcpu, pte_addr, req->val);
     default:
         return -ENOSYS;
     }
@@ -91,7 +115,9 @@ static int check_table_owner(const struct domain *dom, uint32_t foreigndom)
 {
     uint32_t owner = foreigndom >> 16;
 
-    return owner ? mmu_check_owner(dom, (domid_t)(owner - 1)) : 0;
+    if (!owner || owner - 1 == dom->id)
+        return 0;
+    return owner - 1 == BACKEND_ID ? -EPERM : -ESRCH;
 }
 
 long call_mmu_update(void *opaque, const uint64_t *args)
@@ -101,12 +127,11 @@ long call_mmu_update(void *opaque, const uint64_t *args)
     uint32_t count = (uint32_t)args[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
     uint32_t foreigndom = (uint32_t)args[3];
     int rc = check_table_owner(dom, foreigndom);
-    int owner = mmu_check_owner(dom, (domid_t)foreigndom);
 
     if (rc)
         return rc;
-    if (owner == -ESRCH)
-        return owner;
+    if (mmu_check_owner(dom, (domid_t)foreigndom) == -ESRCH)
+        return -ESRCH;
     while (done < count) {
         struct guest_addr from =
             guest_addr(args[0] + done * sizeof(struct mmu_update));
@@ -114,14 +139,14 @@ long call_mmu_update(void *opaque, const uint64_t *args)
 
         rc = guest_read(vcpu, from, &req, sizeof req);
         if (!rc)
-            rc = update(vcpu, &req, owner);
+            rc = update(vcpu, &req, (domid_t)foreigndom);
         if (rc)
             break;
         done++;
         if (done % PER_TURN == 0 && !call_breathe(vcpu))
             break;
     }
-    if (args[2] && guest_write(vcpu, guest_addr(args[2]), &done, sizeof done))
-        return -EFAULT;
+    if (args[2]) /* where it cannot be told it is not */
+        guest_write(vcpu, guest_addr(args[2]), &done, sizeof done);
     return rc;
 }

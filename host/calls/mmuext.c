@@ -12,38 +12,35 @@
 /* Operations served before the others get their turn. */
 #define PER_TURN 64
 
-static long invalidate_page(struct vcpu *vcpu, uint64_t va)
+/* No translation of (va), or of any address, is used by (vcpus) any more. */
+static long flush_page(struct vcpu *vcpu, uint64_t vcpus, uint64_t va)
 {
     if (va_is_guest(va))
-        tell_invalidate(vcpu, va & ~(uint64_t)(PAGE_SIZE - 1), 1);
+        tell_flush_vcpus(vcpu->domain, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1),
+                         1);
     return 0;
 }
 
-static long invalidate_all(struct vcpu *vcpu)
+static long flush_all(struct vcpu *vcpu, uint64_t vcpus)
 {
-    tell_invalidate_all(vcpu);
+    tell_flush_vcpus(vcpu->domain, vcpus, 0, 0);
     return 0;
 }
 
-/* Does the mask name vCPU 0, all there is? -EFAULT if it cannot be read. */
-static int is_meant(struct vcpu *vcpu, uint64_t mask_va)
+static uint64_t only(const struct vcpu *vcpu)
 {
-    uint8_t mask;
-
-    if (guest_read(vcpu, guest_addr(mask_va), &mask, sizeof mask))
-        return -EFAULT;
-    return mask & 1;
+    return UINT64_C(1) << vcpu->id;
 }
 
 static long flush_multi(struct vcpu *vcpu, const struct mmuext_op *op)
 {
-    int meant = is_meant(vcpu, (uint64_t)op->arg2.vcpumask.p);
+    uint64_t vcpus;
 
-    if (meant <= 0)
-        return meant;
+    if (mmu_read_vcpus(vcpu, (uint64_t)op->arg2.vcpumask.p, &vcpus))
+        return -EINVAL;
     return op->cmd == MMUEXT_TLB_FLUSH_MULTI
-               ? invalidate_all(vcpu)
-               : invalidate_page(vcpu, op->arg1.linear_addr);
+               ? flush_all(vcpu, vcpus)
+               : flush_page(vcpu, vcpus, op->arg1.linear_addr);
 }
 
 static long clear_page(struct domain *dom, mfn_t mfn)
@@ -80,17 +77,21 @@ static long serve_one(struct vcpu *vcpu, const struct mmuext_op *op)
     case MMUEXT_NEW_USER_BASEPTR:
         return pagetable_set_user_base(vcpu, op->arg1.mfn);
     case MMUEXT_TLB_FLUSH_LOCAL:
+        return flush_all(vcpu, only(vcpu));
     case MMUEXT_TLB_FLUSH_ALL:
-        return invalidate_all(vcpu);
+        return flush_all(vcpu, UINT64_MAX);
     case MMUEXT_INVLPG_LOCAL:
+        return flush_page(vcpu, only(vcpu), op->arg1.linear_addr);
     case MMUEXT_INVLPG_ALL:
-        return invalidate_page(vcpu, op->arg1.linear_addr);
+        return flush_page(vcpu, UINT64_MAX, op->arg1.linear_addr);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
         return flush_multi(vcpu, op);
-    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE: /* without a device there is nothing to flush for
+                              */
+        return -EACCES;
     case MMUEXT_FLUSH_CACHE_GLOBAL:
-        return -EACCES; /* without a device there is nothing to flush for */
+        return -EINVAL;
     case MMUEXT_SET_LDT:
         return segment_set_ldt(vcpu, op->arg1.linear_addr, op->arg2.nr_ents);
     case MMUEXT_CLEAR_PAGE:
@@ -127,7 +128,7 @@ long call_mmuext_op(void *opaque, const uint64_t *args)
         if (done % PER_TURN == 0 && !call_breathe(vcpu))
             break;
     }
-    if (args[2] && guest_write(vcpu, guest_addr(args[2]), &done, sizeof done))
-        return -EFAULT;
+    if (args[2]) /* where it cannot be told it is not */
+        guest_write(vcpu, guest_addr(args[2]), &done, sizeof done);
     return rc;
 }

@@ -48,7 +48,7 @@ static int find_source(struct domain *dom, unsigned space, uint64_t idx,
     case XENMAPSPACE_grant_table:
         return grant_frame(dom, idx, index);
     default:
-        return -ENOSYS; /* pages of its own, and those of others */
+        return -EINVAL; /* pages of its own are where they are */
     }
 }
 
@@ -70,11 +70,22 @@ static int add(struct domain *dom, unsigned space, uint64_t idx, mfn_t gfn)
     return 0;
 }
 
+/* A PV domain has no such map; neither has the backend's. */
 static int check_domid(const struct domain *dom, domid_t domid)
 {
-    if (domid_is_self(dom, domid))
-        return 0;
-    return domid == BACKEND_ID ? -EPERM : -ESRCH;
+    if (!domid_is_self(dom, domid) && domid != BACKEND_ID)
+        return -ESRCH;
+    return domid == BACKEND_ID || !dom->mem.physmap ? -EACCES : 0;
+}
+
+/* May anything of (space) be placed in the map of (domid)? */
+static int check(const struct domain *dom, domid_t domid, unsigned space)
+{
+    int rc = check_domid(dom, domid);
+
+    if (!rc && space == XENMAPSPACE_dev_mmio)
+        rc = -EACCES; /* for whom the hardware belongs to */
+    return rc;
 }
 
 long physmap_add(struct vcpu *vcpu, const struct xen_add_to_physmap *op)
@@ -83,7 +94,7 @@ long physmap_add(struct vcpu *vcpu, const struct xen_add_to_physmap *op)
 
     if (op->space == XENMAPSPACE_gmfn_foreign)
         return -ENOSYS; /* for the batch alone, as on Xen */
-    rc = check_domid(vcpu->domain, op->domid);
+    rc = check(vcpu->domain, op->domid, op->space);
     return rc ? rc : add(vcpu->domain, op->space, op->idx, op->gpfn);
 }
 
@@ -96,6 +107,12 @@ static long add_one(struct vcpu *vcpu, uint64_t arg)
     return physmap_add(vcpu, &op);
 }
 
+/* Frames of another domain: none lets us. */
+static int foreign_status(const struct domain *dom, domid_t domid)
+{
+    return domid == dom->id || domid == BACKEND_ID ? -EPERM : -ESRCH;
+}
+
 /* Each element has its own status; the call itself fails by its lists alone. */
 static long add_batch(struct vcpu *vcpu, uint64_t arg)
 {
@@ -104,7 +121,7 @@ static long add_batch(struct vcpu *vcpu, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    rc = check_domid(vcpu->domain, op.domid);
+    rc = check(vcpu->domain, op.domid, op.space);
     for (unsigned i = 0; rc == 0 && i < op.size; i++) {
         xen_ulong_t idx;
         xen_pfn_t gfn;
@@ -115,7 +132,9 @@ static long add_batch(struct vcpu *vcpu, uint64_t arg)
             guest_read(vcpu, guest_addr((uint64_t)op.gpfns.p + i * sizeof gfn),
                        &gfn, sizeof gfn))
             return -EFAULT;
-        status = add(vcpu->domain, op.space, idx, gfn);
+        status = op.space == XENMAPSPACE_gmfn_foreign
+                     ? foreign_status(vcpu->domain, op.u.foreign_domid)
+                     : add(vcpu->domain, op.space, idx, gfn);
         if (guest_write(vcpu,
                         guest_addr((uint64_t)op.errs.p + i * sizeof status),
                         &status, sizeof status))
@@ -155,8 +174,6 @@ static long remove_one(struct vcpu *vcpu, uint64_t arg)
 
 long physmap_op(struct vcpu *vcpu, uint64_t cmd, uint64_t arg)
 {
-    if (!vcpu->domain->mem.physmap)
-        return -EACCES; /* the guest has its own */
     switch (cmd) {
     case XENMEM_add_to_physmap:
         return add_one(vcpu, arg);

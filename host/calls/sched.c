@@ -155,15 +155,26 @@ static long watchdog(struct vcpu *vcpu, uint64_t arg)
             return -EINVAL;
         return arm_watchdog(dom, op.id - 1, op.timeout);
     }
-    if (!op.timeout)
-        return -EINVAL;
     for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++) {
         if (dom->watchdog_ns[i])
             continue;
-        arm_watchdog(dom, i, op.timeout);
+        /* one without a time bites at once */
+        dom->watchdog_ns[i] = clock_now(&dom->clock) + op.timeout * NS_PER_S;
         return (long)i + 1;
     }
-    return -ENOSPC;
+    return (uint32_t)-ENOSPC; /* in 32 bits, as Xen says it */
+}
+
+/* Of other domains; DOMID_SELF is none of these. */
+static long remote_shutdown(struct vcpu *vcpu, uint64_t arg)
+{
+    struct sched_remote_shutdown op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return op.domain_id == vcpu->domain->id || op.domain_id == BACKEND_ID
+               ? -EPERM
+               : -ESRCH;
 }
 
 long call_sched_op(void *opaque, const uint64_t *args)
@@ -185,7 +196,11 @@ long call_sched_op(void *opaque, const uint64_t *args)
     case SCHEDOP_watchdog:
         return watchdog(vcpu, args[1]);
     case SCHEDOP_remote_shutdown:
+        return remote_shutdown(vcpu, args[1]);
     case SCHEDOP_shutdown_code:
+        if (!guest_readable(vcpu, guest_addr(args[1]), sizeof op))
+            return -EFAULT;
+        return -EPERM;
     case SCHEDOP_pin_override:
         return -EPERM;
     default:

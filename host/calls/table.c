@@ -1,4 +1,10 @@
 /* Which hypercalls this host serves; all others are -ENOSYS. */
+#include <stdint.h>
+
+#include <xen/xen.h>
+
+#include <xen/arch-x86/xen-mca.h>
+
 #include "host/calls/calls.h"
 
 const struct hypercall_handlers call_handlers = {
@@ -11,7 +17,7 @@ const struct hypercall_handlers call_handlers = {
             [__HYPERVISOR_stack_switch] = call_stack_switch,
             [__HYPERVISOR_fpu_taskswitch] = call_fpu_taskswitch,
             [__HYPERVISOR_sched_op_compat] = call_sched_op_compat,
-            [__HYPERVISOR_platform_op] = call_privileged,
+            [__HYPERVISOR_platform_op] = call_platform_op,
             [__HYPERVISOR_set_debugreg] = call_set_debugreg,
             [__HYPERVISOR_get_debugreg] = call_get_debugreg,
             [__HYPERVISOR_update_descriptor] = call_update_descriptor,
@@ -36,8 +42,15 @@ const struct hypercall_handlers call_handlers = {
             [__HYPERVISOR_callback_op] = call_callback_op,
             [__HYPERVISOR_event_channel_op] = call_event_channel_op,
             [__HYPERVISOR_physdev_op] = call_physdev_op,
-            [__HYPERVISOR_sysctl] = call_privileged,
-            [__HYPERVISOR_domctl] = call_privileged,
+            [__HYPERVISOR_hvm_op] = call_hvm_op,
+            [__HYPERVISOR_sysctl] = call_sysctl,
+            [__HYPERVISOR_domctl] = call_domctl,
+            [__HYPERVISOR_kexec_op] = call_privileged,
+            [__HYPERVISOR_xenpmu_op] = call_xenpmu_op,
+            [__HYPERVISOR_dm_op] = call_dm_op,
+            [__HYPERVISOR_hypfs_op] = call_privileged,
+            [__HYPERVISOR_mca] = call_privileged,
+            [__HYPERVISOR_arch_1] = call_paging_domctl_cont,
         },
 };
 
@@ -45,7 +58,7 @@ const struct hypercall_handlers call_handlers = {
 const struct hypercall_handlers call_handlers_pvh = {
     .fn =
         {
-            [__HYPERVISOR_platform_op] = call_privileged,
+            [__HYPERVISOR_platform_op] = call_platform_op,
             [__HYPERVISOR_memory_op] = call_memory_op,
             [__HYPERVISOR_multicall] = call_multicall,
             [__HYPERVISOR_set_timer_op] = call_set_timer_op,
@@ -57,7 +70,11 @@ const struct hypercall_handlers call_handlers_pvh = {
             [__HYPERVISOR_sched_op] = call_sched_op,
             [__HYPERVISOR_event_channel_op] = call_event_channel_op,
             [__HYPERVISOR_hvm_op] = call_hvm_op,
-            [__HYPERVISOR_sysctl] = call_privileged,
-            [__HYPERVISOR_domctl] = call_privileged,
+            [__HYPERVISOR_sysctl] = call_sysctl,
+            [__HYPERVISOR_domctl] = call_domctl,
+            [__HYPERVISOR_xenpmu_op] = call_xenpmu_op,
+            [__HYPERVISOR_dm_op] = call_dm_op,
+            [__HYPERVISOR_hypfs_op] = call_privileged,
+            [__HYPERVISOR_arch_1] = call_paging_domctl_cont,
         },
 };

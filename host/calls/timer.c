@@ -11,7 +11,7 @@
 #define FAR_BITS      50
 #define FAR_RETRY_NS  (100 * NS_PER_MS)
 #define MIN_PERIOD_NS (1 * NS_PER_MS)
-#define MAX_PERIOD_NS (UINT64_C(1) << 59)
+#define MAX_PERIOD_NS (UINT64_MAX >> 2)
 
 /* One in the past fires at once; for others the engine wakes us in time. */
 static void arm(struct vcpu *vcpu, uint64_t when, uint64_t now)
@@ -39,12 +39,10 @@ long call_set_timer_op(void *opaque, const uint64_t *args)
     return 0;
 }
 
-long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout, bool future)
+long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout)
 {
     uint64_t now = clock_now(&vcpu->domain->clock);
 
-    if (future && timeout < now)
-        return -ETIME;
     arm(vcpu, timeout ? timeout : 1, now); /* 0 would mean "off" */
     return 0;
 }

@@ -58,7 +58,7 @@ static long register_runstate_area(struct vcpu *vcpu, struct vcpu *target,
     struct vcpu_register_runstate_memory_area area;
 
     if (guest_read(vcpu, guest_addr(arg), &area, sizeof area) ||
-        !va_is_guest(area.addr.p))
+        !guest_may_hold(vcpu, guest_addr(area.addr.p)))
         return -EFAULT;
     target->runstate_area = area.addr.p;
     vcpu_publish_runstate(target);
@@ -71,7 +71,7 @@ static long register_time_area(struct vcpu *vcpu, struct vcpu *target,
     struct vcpu_register_time_memory_area area;
 
     if (guest_read(vcpu, guest_addr(arg), &area, sizeof area) ||
-        !va_is_guest(area.addr.p))
+        !guest_may_hold(vcpu, guest_addr(area.addr.p)))
         return -EFAULT;
     target->time_area = area.addr.p;
     vcpu_publish_time(target);
@@ -95,8 +95,8 @@ static long set_singleshot(struct vcpu *vcpu, struct vcpu *target, uint64_t arg)
         return -EINVAL;
     if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
         return -EFAULT;
-    return timer_set_singleshot(vcpu, op.timeout_abs_ns,
-                                op.flags & VCPU_SSHOTTMR_future);
+    /* VCPU_SSHOTTMR_future or not: one in the past fires at once */
+    return timer_set_singleshot(vcpu, op.timeout_abs_ns);
 }
 
 static long stop_singleshot(const struct vcpu *vcpu, struct vcpu *target)

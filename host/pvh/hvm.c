@@ -67,6 +67,8 @@ int hvm_set_param(struct domain *dom, uint32_t index, uint64_t value)
     if (index == HVM_PARAM_X87_FIP_WIDTH && value != 0 && value != 4 &&
         value != 8)
         return -EINVAL;
+    if (index == HVM_PARAM_ACPI_IOPORTS_LOCATION)
+        return -ENODEV; /* there is no PM timer to move */
     if (index == HVM_PARAM_CALLBACK_IRQ)
         set_callback(&dom->hvm, value);
     dom->hvm.params[index] = value;

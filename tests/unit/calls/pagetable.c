@@ -87,7 +87,8 @@ Test(pagetable, refuses_bad_bits_and_foreign_frames)
     cr_expect_eq(map(FREE_PAGE, pte(FREE_PAGE, P | PTE_PSE)), -EINVAL);
     cr_expect_eq(map(FREE_PAGE, pte(FREE_PAGE, P | 0x8)), -EINVAL);
     cr_expect_eq(map(FREE_PAGE, UINT64_C(5) << PAGE_SHIFT | P), -EBUSY);
-    cr_expect_eq(map(FREE_PAGE, PTE_MFN_MASK | P | RW), -EBUSY);
+    cr_expect_eq(map(FREE_PAGE, PTE_MFN_MASK | P | RW), -EINVAL);
+    cr_expect_eq(map(FREE_PAGE, UINT64_C(1) << 45 | P), -EPERM, "no RAM");
     cr_expect_eq(
         call(__HYPERVISOR_update_va_mapping, NOWHERE, pte(FREE_PAGE, P)),
         -EINVAL, "there is no L1 table");
@@ -161,12 +162,39 @@ Test(pagetable, validates_a_whole_tree_and_lets_it_go_again)
     cr_expect_eq(record(NEW_L1)->linked_at, FRAME_LINKED_NEVER);
 }
 
-/* As Xen built without linear page tables. */
-Test(pagetable, links_no_table_into_itself)
+/* Tables show up as pages that way, and pages of tables are never written. */
+Test(pagetable, links_tables_into_themselves_to_be_read)
 {
-    cr_expect_eq(update(entry_at(L4_PAGE, 5), pte(L4_PAGE, P)), -EINVAL);
-    cr_expect_eq(update(entry_at(L2_PAGE, 5), pte(L2_PAGE, P)), -EINVAL);
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), pte(L4_PAGE, P | RW)), -EINVAL);
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), pte(L4_PAGE, P)), 0);
+    cr_expect_eq(record(L4_PAGE)->uses, 2, "which is no reference");
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), pte(L4_PAGE, P | RW)), -EINVAL,
+                 "nor can it be made writable later");
+    cr_expect_eq(dom->mem.nr_linear, 1);
+    cr_expect_eq(update(entry_at(L2_PAGE, 5), pte(L2_PAGE, P)), 0);
+    cr_expect_eq(update(entry_at(L2_PAGE, 5), 0), 0);
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), 0), 0);
+    cr_expect_eq(dom->mem.nr_linear, 0);
     cr_expect_eq(record(L4_PAGE)->uses, 2);
+    cr_expect_eq(record(L2_PAGE)->uses, 1);
+}
+
+Test(pagetable, links_tables_of_a_level_no_deeper_than_once)
+{
+    const mfn_t other = page_mfn(BARE_PAGE);
+
+    memset(page(BARE_PAGE), 0, PAGE_SIZE);
+    cr_assert_eq(ext(MMUEXT_PIN_L4_TABLE, other), 0);
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), pte(BARE_PAGE, P)), 0);
+    cr_expect_eq(record(BARE_PAGE)->uses, 2);
+    cr_expect_eq(update(entry_at(BARE_PAGE, 5), pte(L4_PAGE, P)), -EINVAL,
+                 "what is referred to refers to none");
+    cr_expect_eq(ext(MMUEXT_UNPIN_TABLE, other), 0);
+    cr_expect_eq(record(BARE_PAGE)->type, TYPE_L4, "yet referred to");
+    cr_expect_eq(update(entry_at(L4_PAGE, 5), 0), 0);
+    cr_expect_eq(record(BARE_PAGE)->uses, 0);
+    cr_expect_eq(record(BARE_PAGE)->linear, 0);
+    cr_expect_eq(record(L4_PAGE)->linear, 0);
 }
 
 Test(pagetable, keeps_the_guest_out_of_the_hypervisors_slots)
@@ -273,8 +301,9 @@ Test(pagetable, renames_frames_in_the_m2p)
     cr_expect_eq(update(frame | MMU_MACHPHYS_UPDATE, 4711), 0);
     cr_expect_eq(memory_pfn(&dom->mem, page_mfn(FREE_PAGE)), 4711);
     cr_expect_eq(update(MMU_MACHPHYS_UPDATE, 1), -EINVAL);
-    cr_expect_eq(update(dom->shared_mfn << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, 1),
-                 -EINVAL);
+    cr_expect_eq(update(dom->shared_mfn << PAGE_SHIFT | MMU_MACHPHYS_UPDATE,
+                        INVALID_PFN),
+                 0);
 }
 
 Test(pagetable, knows_only_one_owner_of_frames)
@@ -282,13 +311,14 @@ Test(pagetable, knows_only_one_owner_of_frames)
     struct mmu_update req = {entry_at(L1_PAGE, FREE_PAGE), pte(FREE_PAGE, P)};
     uint64_t va = put(req);
 
-    cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0, DOMID_IO), -EPERM);
+    cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0, DOMID_IO), -EBUSY);
+    cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0, DOMID_XEN), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0, 99), -ESRCH);
     cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0,
                       (BACKEND_ID + 1) << 16 | DOMID_SELF),
                  -EPERM);
     cr_expect_eq(call(__HYPERVISOR_mmu_update, va, 1, 0,
-                      (DOMAIN_ID + 1) << 16 | DOMAIN_ID),
+                      (DOMAIN_ID + 1) << 16 | DOMID_SELF),
                  0);
     cr_expect_eq(call(__HYPERVISOR_update_va_mapping_otherdomain,
                       page_va(FREE_PAGE), 0, 0, 99),
@@ -328,7 +358,7 @@ Test(pagetable, flushes_when_the_guest_asks)
     cr_expect_eq(account.last_va, page_va(FREE_PAGE));
 
     op.arg2.vcpumask.p = (const void *)page_va(FREE_PAGE);
-    *(uint8_t *)page(FREE_PAGE) = 0;
+    *(uint64_t *)page(FREE_PAGE) = UINT64_MAX - 1;
     cr_expect_eq(call(__HYPERVISOR_mmuext_op, put(op), 1, 0, DOMID_SELF), 0);
     cr_expect_eq(account.invalidations, 1, "the mask names nobody");
     *(uint8_t *)page(FREE_PAGE) = 1;
@@ -336,7 +366,7 @@ Test(pagetable, flushes_when_the_guest_asks)
     cr_expect_eq(account.invalidations, 2);
     op.arg2.vcpumask.p = (const void *)NOWHERE;
     cr_expect_eq(call(__HYPERVISOR_mmuext_op, put(op), 1, 0, DOMID_SELF),
-                 -EFAULT);
+                 -EINVAL);
 }
 
 Test(pagetable, clears_and_copies_pages_that_are_no_tables)

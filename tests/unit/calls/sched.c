@@ -139,8 +139,14 @@ Test(sched, cancels_a_suspend)
 
 Test(sched, keeps_other_domains_out_of_reach)
 {
-    cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown), -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code), -EPERM);
+    struct sched_remote_shutdown op = {.domain_id = BACKEND_ID};
+
+    cr_expect_eq(sched(SCHEDOP_remote_shutdown, op), -EPERM);
+    op.domain_id = 99;
+    cr_expect_eq(sched(SCHEDOP_remote_shutdown, op), -ESRCH);
+    cr_expect_eq(sched(SCHEDOP_shutdown_code, op), -EPERM);
+    cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, HOLE),
+                 -EFAULT);
     cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_pin_override), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_sched_op, 42), -ENOSYS);
 }
@@ -156,7 +162,7 @@ Test(sched, crashes_a_domain_that_does_not_feed_its_watchdog)
 {
     cr_expect_eq(watchdog(0, 10), 1);
     cr_expect_eq(watchdog(0, 20), 2);
-    cr_expect_eq(watchdog(0, 30), -ENOSPC);
+    cr_expect_eq(watchdog(0, 30), (uint32_t)-ENOSPC);
     cr_expect_eq(watchdog(3, 1), -EINVAL);
 
     fake_now += UINT64_C(9000000000);
@@ -171,7 +177,9 @@ Test(sched, crashes_a_domain_that_does_not_feed_its_watchdog)
     cr_expect_leq(vcpu_next_deadline(vcpu), fake_now);
     vcpu_run_timers(vcpu, fake_now);
     cr_expect_eq(account.crashes, 1);
-    cr_expect_eq(watchdog(0, 0), -EINVAL);
+    cr_expect_eq(watchdog(0, 0), 1, "one that bites at once");
+    vcpu_run_timers(vcpu, fake_now + 1);
+    cr_expect_eq(account.crashes, 2);
 }
 
 Test(sched, understands_the_form_of_2006)

@@ -99,7 +99,7 @@ Test(small_calls, prints_whole_lines_without_control_characters)
     cr_expect_eq(
         call(__HYPERVISOR_console_io, CONSOLEIO_read, 1, page_va(FREE_PAGE)),
         -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_console_io, 9), -ENOSYS);
+    cr_expect_eq(call(__HYPERVISOR_console_io, 9), -EPERM);
 }
 
 Test(small_calls, merges_trap_tables_and_forces_rpl_3)
@@ -297,7 +297,9 @@ Test(small_calls, has_a_virtual_iopl_and_no_devices)
         call(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iobitmap, put(bitmap)), 0);
     cr_expect_eq(call(__HYPERVISOR_physdev_op, PHYSDEVOP_eoi, put(eoi)),
                  -EINVAL);
-    cr_expect_eq(call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, 0), -EPERM);
+    cr_expect_eq(call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, NOWHERE),
+                 -EFAULT);
+    cr_expect_eq(call(__HYPERVISOR_physdev_op, PHYSDEVOP_dbgp_op, 0), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_physdev_op, 200, 0), -ENOSYS);
 }
 
@@ -321,11 +323,15 @@ Test(small_calls, takes_nmis_by_the_older_call_as_well)
 
 Test(small_calls, refuses_control_and_does_not_know_the_rest)
 {
-    cr_expect_eq(call(__HYPERVISOR_sysctl, 0), -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_domctl, 0), -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_platform_op, 0), -EPERM);
+    memset(page(FREE_PAGE), 0, PAGE_SIZE);
+    cr_expect_eq(call(__HYPERVISOR_sysctl, NOWHERE), -EFAULT);
+    cr_expect_eq(call(__HYPERVISOR_sysctl, page_va(FREE_PAGE)), -EACCES);
+    cr_expect_eq(call(__HYPERVISOR_domctl, page_va(FREE_PAGE)), -EACCES);
+    cr_expect_eq(call(__HYPERVISOR_platform_op, page_va(FREE_PAGE)), -EACCES);
+    cr_expect_eq(call(__HYPERVISOR_kexec_op, 0), -EPERM);
+    cr_expect_eq(call(__HYPERVISOR_xenpmu_op, 0), -EOPNOTSUPP);
     cr_expect_eq(call(__HYPERVISOR_argo_op, 0), -ENOSYS);
-    cr_expect_eq(call(__HYPERVISOR_hvm_op, 0), -ENOSYS);
+    cr_expect_eq(call(__HYPERVISOR_hvm_op, 2), -ENOSYS);
     cr_expect_eq(call(5000, 0), -ENOSYS);
     cr_expect_eq(call(UINT64_MAX, 0), -ENOSYS);
 }
