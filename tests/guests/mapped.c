@@ -15,6 +15,7 @@
 #include <hypercall/calls.h>
 #include <xen/memory.h>
 
+#include "tables.h"
 #include "trying.h"
 
 #define M2P      ((const volatile uint64_t *)0xffff800000000000)
@@ -24,8 +25,6 @@
 
 #define PTE_PRESENT 0x001ul
 #define PTE_RW      0x002ul
-#define PTE_FRAME   0x000ffffffffff000ul
-#define NR_ENTRIES  512
 
 #define DENIED 3 /* a write to a page that is there */
 
@@ -113,32 +112,6 @@ static void m2p_is_nowhere(void)
     TRY("mov (%1), %0", "+r"(out) : "r"(M2P));
     promise(came(14, 0) && seen_address == (uintptr_t)M2P && out == SPOT,
             "nothing is where PV kernels find the M2P table");
-}
-
-/* The builder's table in (entry)'s frame: they lie in a row. */
-static volatile uint64_t *table_of(uint64_t entry)
-{
-    const uintptr_t start = guest_start_info->pt_base;
-
-    for (unsigned long i = 0; i < guest_start_info->nr_pt_frames; i++)
-        if (page_mfn((void *)(start + i * PAGE_SIZE)) ==
-            (entry & PTE_FRAME) >> PAGE_SHIFT)
-            return (void *)(start + i * PAGE_SIZE);
-    return NULL;
-}
-
-/* The entry for (va) of the table of (level). */
-static volatile uint64_t *entry_of(const volatile void *va, unsigned level)
-{
-    volatile uint64_t *table =
-        table_of(page_mfn((void *)guest_start_info->pt_base) << PAGE_SHIFT);
-    volatile uint64_t *entry = NULL;
-
-    for (unsigned l = 4; l >= level && table; l--) {
-        entry = &table[(uintptr_t)va >> (12 + 9 * (l - 1)) & (NR_ENTRIES - 1)];
-        table = table_of(*entry);
-    }
-    return entry;
 }
 
 static void forget(const volatile void *va)

@@ -10,6 +10,7 @@ import mode_cases
 import net_cases
 import smp_cases
 import tap
+import verdicts
 import teachos_cases
 
 # Its last line is its verdict.
@@ -21,15 +22,17 @@ PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events"
 RING_PROMISES = ["breakpoints", "fpu", "segments", "upper", "usermode"]
 # What is done for PV kernels alone.
 PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors", "emulated", "fpu",
-           "mapped", "usermode"]
+           "mapped", "usermode", "verdict_mmu"]
 # What they need that not every KVM has for ring 3: the word of paravane doctor.
 NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
 # All of its lines are known: tests/lab/NAME.txt.
 LINES = ["clock", "hello"]
+# Each of its lines is an answer: what real Xen's was, but for known exceptions.
+VERDICTS = verdicts.IMAGES
 # It follows a wild pointer.
 CRASHES = ["crash"]
 
-IMAGES = PROMISES + RING_PROMISES + LINES + CRASHES
+IMAGES = PROMISES + RING_PROMISES + LINES + VERDICTS + CRASHES
 # Images that are run in several ways, with arguments, disks, input.
 CASES = (disk_cases.CASES + initrd_cases.CASES + life_cases.CASES +
          mode_cases.CASES + net_cases.CASES + smp_cases.CASES +
@@ -100,12 +103,14 @@ def never(name, abi, place, more=""):
     return _NO_RING.get(name) if place == "process" else None
 
 
-def check(name, result):
+def check(name, result, abi, place):
     """Its status and what it wrote; (result) is shown if they are wrong."""
     status = CRASHED if name in CRASHES else 0
     assert result.status == status, result
     if name in LINES:
         assert result.console == lines(name), result
+    elif name in VERDICTS:
+        verdicts.check(name, abi, place, result.console)
     elif name in CRASHES:
         assert "page fault at address 0x10" in result.console, result
     else:

@@ -103,7 +103,7 @@ def run(name, abi, *options, **more):
 def image(name, abi):
     def test():
         result = run(name, abi)
-        expect.check(name, result)
+        expect.check(name, result, abi, PLACE)
         if name in expect.CRASHES:
             for part in ("the guest crashed", "page of rip: ", "backtrace:"):
                 assert part in result.report, result

@@ -42,8 +42,9 @@ class Runs:
             "the machine ended before it came to this guest"
 
 
-def is_as_expected(case, result, _):
-    expect.check(case.image, result)
+def is_as_expected(abi):
+    return lambda case, result, _: \
+        expect.check(case.image, result, abi, "real Xen")
 
 
 def powers_off_when_asked(_, result, __):
@@ -60,7 +61,8 @@ STRANGER = Case("pvh_small", "", keeps_its_promises, abis=("pvh",))
 ASKED = Case("ending", "asked by xl shutdown", powers_off_when_asked,
              args=["wait", "3"])
 # Those with disks last: what became of these is seen when all have ended.
-CASES = sorted([*(Case(name, "", is_as_expected) for name in expect.IMAGES),
+CASES = sorted([*(Case(name, "", is_as_expected(abi), abis=(abi,))
+                  for name in expect.IMAGES for abi in ("pv", "pvh")),
                 *expect.CASES, ASKED, STRANGER, *xen_net_cases.CASES],
                key=lambda case: bool(case.disks))
 
