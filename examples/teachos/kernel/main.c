@@ -3,7 +3,6 @@
  */
 #include <pvguest/guest.h>
 #include <pvguest/thread.h>
-#include <pvguest/user.h>
 
 #include "../machine/machine.h"
 #include "console.h"
@@ -41,8 +40,6 @@ void guest_main(void)
     machine_init();
     if (!frame_init() || !console_init())
         give_up("there is too little memory to begin");
-    if (!user_enable())
-        give_up("there is no user mode here");
     if (!fs_mount())
         give_up("no files, no programs");
     rc = start_shell();

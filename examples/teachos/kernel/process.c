@@ -5,6 +5,7 @@
 #include <pvguest/clock.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/vcpu.h>
 
 #include "../machine/machine.h"
 #include "exec.h"
@@ -22,8 +23,18 @@ static struct process processes[NR_PROCESSES];
 static struct process *first;
 static int last_id;
 
-/* The address space that user mode has at the moment. */
-static uint64_t *root_in_use;
+/* What each vCPU has for user mode. */
+static struct cpu {
+    bool enabled;
+    uint64_t *root; /* the address space in use; NULL: none */
+    struct timer slice;
+    unsigned nr_processes;
+} cpus[VCPU_MAX];
+
+static struct cpu *this_cpu(void)
+{
+    return &cpus[vcpu_id()];
+}
 
 struct process *process_current(void)
 {
@@ -36,6 +47,18 @@ static struct process *find(int id)
         if (id && processes[i].id == id)
             return &processes[i];
     return NULL;
+}
+
+/* The vCPU with the fewest processes, which has one more now. */
+static unsigned choose_cpu(void)
+{
+    unsigned best = 0;
+
+    for (unsigned id = 1; id < vcpu_count(); id++)
+        if (cpus[id].nr_processes < cpus[best].nr_processes)
+            best = id;
+    cpus[best].nr_processes++;
+    return best;
 }
 
 /* A place in the table, still without an address space. NULL: none is free. */
@@ -51,26 +74,31 @@ static struct process *allocate(void)
             .state = PROCESS_RUNS,
             .user = page_alloc(USER_STATE_PAGES),
         };
-        if (process->user)
-            return process;
-        process->id = 0;
-        return NULL;
+        if (!process->user) {
+            process->id = 0;
+            return NULL;
+        }
+        process->cpu = choose_cpu();
+        return process;
     }
     return NULL;
 }
 
 static void release(struct process *process)
 {
+    cpus[process->cpu].nr_processes--;
     page_free(process->user, USER_STATE_PAGES);
     *process = (struct process){0};
 }
 
 static void use_space(uint64_t *root)
 {
-    if (root == root_in_use)
+    struct cpu *cpu = this_cpu();
+
+    if (root == cpu->root)
         return;
     machine->use(root);
-    root_in_use = root;
+    cpu->root = root;
 }
 
 /* That the time is up is told by the event itself. */
@@ -79,16 +107,21 @@ static void slice_over(void *context)
     (void)context;
 }
 
-/* Run the program until it needs the kernel: why it does. */
+/*
+ * Run the program until it needs the kernel: why it does. Meanwhile another
+ * vCPU may have the kernel.
+ */
 static uint64_t run(struct process *process)
 {
-    static struct timer slice;
+    struct timer *slice = &this_cpu()->slice;
     uint64_t start = clock_system_ns(), reason;
 
-    if (!slice.armed)
-        timer_arm(&slice, start + SLICE_NS, slice_over, NULL);
+    if (!slice->armed)
+        timer_arm(slice, start + SLICE_NS, slice_over, NULL);
     use_space(process->space.root);
+    guest_unlock();
     reason = user_run(process->user);
+    guest_lock();
     process->cpu_ns += clock_system_ns() - start;
     return reason;
 }
@@ -122,12 +155,27 @@ static _Noreturn void die_of(struct process *process, uint64_t vector)
     process_exit(STATUS_FAULT);
 }
 
-/* The life of a process in the kernel. */
+/*
+ * Go where the process is to stay: so its address space is in use on no other
+ * vCPU, now or later, and nothing of it is cached there.
+ */
+static void settle(const struct process *process)
+{
+    thread_set_affinity(NULL, 1ull << process->cpu);
+    thread_yield();
+    if (!this_cpu()->enabled && !user_enable())
+        guest_panic("vCPU %u has no user mode", vcpu_id());
+    this_cpu()->enabled = true;
+}
+
+/* The life of a process in the kernel, of which it keeps the lock. */
 static void live(void *arg)
 {
     struct process *process = arg;
 
+    guest_lock();
     thread_set_data(process);
+    settle(process);
     for (;;) {
         uint64_t reason;
 
@@ -157,7 +205,7 @@ int process_start_first(const char *path, char *const *argv)
     if (!rc)
         rc = exec(path, argv);
     thread_set_data(NULL);
-    if (!rc && !thread_start(live, process))
+    if (!rc && !thread_start_parallel(live, process))
         rc = E_NOMEM;
     return rc;
 }
@@ -175,7 +223,7 @@ long process_fork(void)
     child->parent = parent;
     child->folder = parent->folder;
     memcpy(child->name, parent->name, sizeof child->name);
-    if (!thread_start(live, child))
+    if (!thread_start_parallel(live, child))
         goto fail_space;
     file_share_all(child->files, parent->files);
     return child->id;
@@ -193,7 +241,7 @@ void process_replace_space(struct space *space)
     struct space old = process->space;
 
     process->space = *space;
-    if (old.root == root_in_use)
+    if (old.root == this_cpu()->root)
         use_space(NULL);
     space_destroy(&old);
 }
@@ -216,7 +264,7 @@ _Noreturn void process_exit(int status)
     file_close_all(process->files);
     if (process == first)
         guest_exit(status & 0xff);
-    if (process->space.root == root_in_use)
+    if (process->space.root == this_cpu()->root)
         use_space(NULL);
     space_destroy(&process->space);
     orphan(process);
@@ -293,6 +341,7 @@ bool process_describe(unsigned n, struct teachos_process *about)
     about->id = process->id;
     about->parent = process->parent ? process->parent->id : 0;
     about->state = process->id ? process->state : PROCESS_FREE;
+    about->cpu = process->cpu;
     about->pages = process->space.nr_pages;
     about->cpu_ns = process->cpu_ns;
     memcpy(about->name, process->name, sizeof about->name);

@@ -7,8 +7,13 @@
  * on a stack of its own, waiting where it must, and calls the program again.
  *
  * Kernel code is not interrupted; programs are, by the timer, every
- * SLICE_NS, and by every other event. So between two waits a thread in the
- * kernel has all data to itself.
+ * SLICE_NS, and by every other event. Programs run on all vCPUs at once, but
+ * the kernel is on one of them at a time: there is one lock for all of it, the
+ * library's, which is let go in user mode and in every wait. So between two
+ * waits a thread in the kernel has all data to itself.
+ *
+ * A process stays on one vCPU for life, the one that had the fewest when it was
+ * forked.
  */
 #ifndef TEACHOS_PROCESS_H
 #define TEACHOS_PROCESS_H
@@ -35,6 +40,7 @@ struct process {
     bool killed;    /* it ends where it next could go on */
     int status;     /* once it has ended */
     char name[NAME_SIZE];
+    unsigned cpu; /* the vCPU it lives on */
 
     struct user_state *user; /* its part of the CPU */
     struct space space;

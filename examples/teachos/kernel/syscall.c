@@ -6,6 +6,7 @@
 
 #include <pvguest/clock.h>
 #include <pvguest/page.h>
+#include <pvguest/vcpu.h>
 #include <teachos/syscall.h>
 
 #include "console.h"
@@ -283,6 +284,12 @@ static long sys_front(const uint64_t *args)
     return 0;
 }
 
+static long sys_cpus(const uint64_t *args)
+{
+    (void)args;
+    return vcpu_count();
+}
+
 static const syscall_fn calls[] = {
     [SYS_EXIT] = sys_exit,       [SYS_FORK] = sys_fork,
     [SYS_EXEC] = sys_exec,       [SYS_WAIT] = sys_wait,
@@ -295,7 +302,7 @@ static const syscall_fn calls[] = {
     [SYS_STAT] = sys_stat,       [SYS_MKDIR] = sys_mkdir,
     [SYS_UNLINK] = sys_unlink,   [SYS_CHDIR] = sys_chdir,
     [SYS_PROCESS] = sys_process, [SYS_MEMORY] = sys_memory,
-    [SYS_FRONT] = sys_front,
+    [SYS_FRONT] = sys_front,     [SYS_CPUS] = sys_cpus,
 };
 
 void syscall_do(struct trap_frame *registers)

@@ -37,7 +37,8 @@ static void protect(void *const *pages, size_t nr, uint64_t flags)
         calls[n++] = (multicall_entry_t){
             .op = __HYPERVISOR_update_va_mapping,
             .args = {(uintptr_t)pages[i],
-                     page_mfn(pages[i]) << PAGE_SHIFT | flags, UVMF_INVLPG},
+                     page_mfn(pages[i]) << PAGE_SHIFT | flags,
+                     UVMF_INVLPG | UVMF_ALL},
         };
         if (n == BATCH || i == nr - 1) {
             do_calls(calls, n, "protect a page");

@@ -89,6 +89,29 @@ static void preemption(void)
             "who computes for ever is interrupted, and can be killed");
 }
 
+static void side_by_side(void)
+{
+    struct teachos_process about;
+    unsigned long seen = 0;
+    long children = 0;
+
+    for (long i = 0; i < 2 * nr_cpus(); i++) {
+        if (fork() == 0)
+            compute_for_ever();
+        children++;
+    }
+    sleep_ms(20);
+    for (unsigned n = 0; process_info(n, &about) == 0; n++)
+        if (about.parent == getpid() && about.state == PROCESS_RUNS) {
+            seen |= 1ul << about.cpu;
+            kill(about.id);
+        }
+    while (wait(NULL) > 0)
+        children--;
+    promise(children == 0 && seen == (1ul << nr_cpus()) - 1,
+            "processes live on all virtual CPUs");
+}
+
 /* Programs' registers survive whatever happens between two instructions. */
 static void registers(void)
 {
@@ -353,6 +376,7 @@ int main(void)
 
     processes();
     preemption();
+    side_by_side();
     registers();
     memory();
     isolation();

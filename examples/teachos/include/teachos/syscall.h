@@ -31,7 +31,7 @@
 #define SYS_PROCESS 20 /* (n, struct teachos_process *): about the nth */
 #define SYS_MEMORY  21 /* (): pages free */
 #define SYS_FRONT   22 /* (process): whom the interrupt key ends; 0: nobody */
-#define SYS_CPU     23 /* (): which virtual CPU this is */
+#define SYS_CPUS    23 /* (): how many virtual CPUs there are */
 
 #define OPEN_READ     1
 #define OPEN_WRITE    2
@@ -93,6 +93,7 @@ struct teachos_stat {
 struct teachos_process {
     int id, parent;
     unsigned state;
+    unsigned cpu; /* the virtual one it lives on */
     char name[NAME_SIZE];
     unsigned long pages;  /* mapped */
     unsigned long cpu_ns; /* in user mode */

@@ -119,6 +119,11 @@ long set_front(long process)
     return syscall(SYS_FRONT, process);
 }
 
+long nr_cpus(void)
+{
+    return syscall(SYS_CPUS);
+}
+
 const char *error_text(long error)
 {
     static const struct {

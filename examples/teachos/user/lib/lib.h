@@ -37,6 +37,7 @@ long chdir(const char *path);
 long process_info(unsigned n, struct teachos_process *about);
 long memory_free(void);
 long set_front(long process);
+long nr_cpus(void);
 
 /* What the error means, in words. */
 const char *error_text(long error);
