@@ -115,14 +115,16 @@ def odd_bases_are_not_the_shims():
 
 
 def jumps_into_the_shim_give_nothing():
-    """Any byte of its entry may be the first; some do what a call does."""
+    """Any byte of its entry may be the first; some do what a call does, others
+    call something with registers that nobody set: then the shim itself breaks,
+    and says so."""
     if ON == "kvm":
         raise tap.Skip("it is not in the guest's address space")
+    sentences = {0: "", 125: "the guest crashed", 1: "internal error"}
     for offset in range(0, 640, 4):
         result = wild("jump", f"shim+{offset}")
-        assert result.status in (0, 125), (offset, result)
-        assert result.status == 0 or "the guest crashed" in result.report, \
-            (offset, result)
+        assert result.status in sentences, (offset, result)
+        assert sentences[result.status] in result.report, (offset, result)
     for offset in range(0x200000, 0x300000, 0x5000):
         crashed("jump", f"shim+{offset:#x}")
 
