@@ -48,6 +48,29 @@ def in_the_upper_half_as_well():
     prints_what_the_page_says("--engine", "kvm", change=change)
 
 
+def second_cpu(engine):
+    def test():
+        guest.need_engine(engine)
+        files = guide.files()
+        with guide.kernel() as image:
+            result = guest.run("--memory", "8M", "--engine", engine, "--vcpus",
+                               "2", guest=image, args=("second",))
+        if result.status == 1 and "runs one vCPU" in result.report:
+            raise tap.Skip(guest.one_sentence(result))
+        assert result.status == 0 and not result.report, result
+        assert result.console == files["console"] + files["console.second"], \
+            result
+    test.__name__ = f"on {engine} it starts a second CPU"
+    return test
+
+
+def a_second_cpu_that_is_not_there_is_told():
+    with guide.kernel() as image:
+        result = guest.run("--memory", "8M", guest=image, args=("second",))
+    assert result.status == 125, result
+    assert "initialise: error -0x0000000000000002\n" in result.console, result
+
+
 def the_linter_calls_it_clean():
     with guide.kernel() as image:
         done = subprocess.run([guest.PARAVANE, "inspect", "--lint", "--json",
@@ -93,6 +116,9 @@ if __name__ == "__main__":
         its_kernel_runs_on_process,
         its_kernel_runs_on_kvm,
         in_the_upper_half_as_well,
+        second_cpu("kvm"),
+        second_cpu("process"),
+        a_second_cpu_that_is_not_there_is_told,
         the_linter_calls_it_clean,
         with_an_instruction_of_bare_hardware_it_is_not,
         a_trap_it_did_not_expect_ends_it_with_a_word,
