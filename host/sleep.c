@@ -106,5 +106,6 @@ void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
             break;
     }
     vcpu->turn.woken = NULL;
+    vcpu->reload = true;
     vcpu_set_runstate(vcpu, RUNSTATE_running);
 }

@@ -19,6 +19,7 @@
 struct domain;
 
 #define VCPU_GDT_FRAMES 14
+#define VCPU_LDT_FRAMES 16
 
 /* The general registers of a stopped guest, and how it would go on. */
 struct regs {
@@ -80,6 +81,9 @@ struct vcpu {
     unsigned nr_gdt_entries;
     uint64_t ldt_base;
     unsigned nr_ldt_entries;
+    mfn_t
+        ldt[VCPU_LDT_FRAMES]; /* those that were used, typed TYPE_DESC; or 0 */
+    bool reload; /* others ran: its data segments are loaded anew */
     uint16_t gs_user_sel;
     unsigned iopl;     /* virtual */
     uint64_t iobitmap; /* guest va of the port permissions, 0: none */

@@ -92,6 +92,14 @@ long call_update_descriptor(void *opaque, const uint64_t *args);
  */
 long segment_set_ldt(struct vcpu *vcpu, uint64_t base, uint32_t nr);
 
+/*
+ * The frame of page (page) of the local table, made one of descriptors if it
+ * can be: 0 if nothing is mapped there, or what cannot. What was looked at is
+ * forgotten by segment_forget_ldt.
+ */
+mfn_t segment_ldt_frame(struct vcpu *vcpu, unsigned page);
+void segment_forget_ldt(struct vcpu *vcpu);
+
 /* mmu.c */
 long call_update_va_mapping(void *opaque, const uint64_t *args);
 long call_update_va_mapping_otherdomain(void *opaque, const uint64_t *args);

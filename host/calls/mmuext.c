@@ -73,6 +73,7 @@ static long serve_one(struct vcpu *vcpu, const struct mmuext_op *op)
     case MMUEXT_UNPIN_TABLE:
         return pagetable_unpin(vcpu, op->arg1.mfn);
     case MMUEXT_NEW_BASEPTR:
+        segment_forget_ldt(vcpu); /* it may be mapped elsewhere */
         return pagetable_set_base(vcpu, op->arg1.mfn);
     case MMUEXT_NEW_USER_BASEPTR:
         return pagetable_set_user_base(vcpu, op->arg1.mfn);

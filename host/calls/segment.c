@@ -183,7 +183,42 @@ long segment_set_ldt(struct vcpu *vcpu, uint64_t base, uint32_t nr)
         base = 0;
     if (nr > LDT_MAX_ENTRIES || base % PAGE_SIZE || !va_is_guest(base))
         return -EINVAL;
+    if (base == vcpu->ldt_base && nr == vcpu->nr_ldt_entries)
+        return 0;
+    segment_forget_ldt(vcpu);
     vcpu->ldt_base = base;
     vcpu->nr_ldt_entries = nr;
+    tell_set_ldt(vcpu);
     return 0;
+}
+
+mfn_t segment_ldt_frame(struct vcpu *vcpu, unsigned page)
+{
+    const uint64_t va = vcpu->ldt_base + ((uint64_t)page << PAGE_SHIFT);
+    struct walk walk;
+
+    if (page * ENTRIES_PER_PAGE >= vcpu->nr_ldt_entries)
+        return 0;
+    if (vcpu->ldt[page])
+        return vcpu->ldt[page];
+    guest_walk(&vcpu->domain->mem, vcpu->cr3, va, &walk);
+    if (!walk.present || !take_descriptors(vcpu->domain, walk.mfn))
+        return 0;
+    vcpu->ldt[page] = walk.mfn;
+    return walk.mfn;
+}
+
+void segment_forget_ldt(struct vcpu *vcpu)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < VCPU_LDT_FRAMES; i++) {
+        if (!vcpu->ldt[i])
+            continue;
+        frame_put_type(vcpu->domain, vcpu->ldt[i], TYPE_DESC);
+        vcpu->ldt[i] = 0;
+        any = true;
+    }
+    if (any)
+        tell_set_ldt(vcpu);
 }

@@ -80,6 +80,10 @@ struct engine_ops {
     /* vcpu->gdt is another one. May be NULL. */
     void (*set_gdt)(struct vcpu *vcpu);
 
+    /* Its local table is another one, or the pages in use are not. May be NULL:
+       its selectors are faults. */
+    void (*set_ldt)(struct vcpu *vcpu);
+
     /* Bring vcpu->regs up to date inside a hypercall. */
     void (*sync_regs)(struct vcpu *vcpu);
 

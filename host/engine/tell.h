@@ -93,6 +93,14 @@ static inline void tell_set_gdt(struct vcpu *vcpu)
         ops->set_gdt(vcpu);
 }
 
+static inline void tell_set_ldt(struct vcpu *vcpu)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_ldt)
+        ops->set_ldt(vcpu);
+}
+
 static inline void tell_sync_regs(struct vcpu *vcpu)
 {
     const struct engine_ops *ops = engine_ops_of(vcpu->domain);

@@ -32,6 +32,9 @@
 #define IOPL_SHIFT     12
 #define SYSCALL_LENGTH 2
 
+/* Words of a frame that not all have: DS, ES, FS, GS, or an error code. */
+#define MAX_MORE 4
+
 /* trap_info.flags (xen/arch-x86/xen.h): TI_GET_IF */
 #define TRAP_MASKS_EVENTS 4u
 
@@ -56,26 +59,26 @@ static uint64_t shown_rflags(const struct vcpu *vcpu)
 }
 
 /*
- * Push the frame (xen-abi: RCX, R11, an error code if there is one, RIP, CS
- * with the upcall mask above it, RFLAGS, RSP, SS) and enter (handler): on the
- * stack in use if that is the kernel's, else on the one that it named for this.
- * 0, or -EFAULT: nothing changed but perhaps bytes below the guest's stack.
+ * Push the frame (xen-abi: RCX, R11, (more) if there is, RIP, CS with the
+ * upcall mask above it, RFLAGS, RSP, SS) and enter (handler): on the stack in
+ * use if that is the kernel's, else on the one that it named for this. 0, or
+ * -EFAULT: nothing changed but perhaps bytes below the guest's stack.
  */
-static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
-                      uint32_t error)
+static int push_frame_with(struct vcpu *vcpu, uint64_t handler,
+                           const uint64_t *more, size_t nr_more)
 {
     struct regs *r = &vcpu->regs;
     const uint8_t mask = vcpu->info->evtchn_upcall_mask;
     const bool from_user = vcpu->user_mode;
-    uint64_t frame[8];
+    uint64_t frame[7 + MAX_MORE];
     uint64_t sp = (from_user ? vcpu->kernel_sp : r->rsp) & ~UINT64_C(15);
     size_t n = 0;
     int rc;
 
     frame[n++] = r->rcx;
     frame[n++] = r->r11;
-    if (has_error)
-        frame[n++] = error;
+    for (size_t i = 0; i < nr_more; i++)
+        frame[n++] = more[i];
     frame[n++] = r->rip;
     /* RPL 0 says that the kernel was interrupted */
     frame[n++] = (r->cs & (from_user ? 0xffff : 0xfffc)) | (uint64_t)(mask != 0)
@@ -102,6 +105,14 @@ static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
     r->ss = FLAT_KERNEL_SS;
     r->rflags &= ~(uint64_t)CLEARED_AT_ENTRY;
     return 0;
+}
+
+static int push_frame(struct vcpu *vcpu, uint64_t handler, bool has_error,
+                      uint32_t error)
+{
+    const uint64_t more[] = {error};
+
+    return push_frame_with(vcpu, handler, more, has_error);
 }
 
 /* Where a frame would go, for those who say that it cannot. */
@@ -188,6 +199,27 @@ void bounce_event(struct vcpu *vcpu)
         return;
     }
     vcpu->info->evtchn_upcall_mask = 1;
+}
+
+void bounce_failsafe(struct vcpu *vcpu, const uint16_t selectors[4])
+{
+    const uint64_t more[MAX_MORE] = {selectors[0], selectors[1], selectors[2],
+                                     selectors[3]};
+
+    if (!vcpu->failsafe.address) {
+        domain_crash(vcpu, "a data segment could not be loaded again and the "
+                           "guest registered no failsafe callback");
+        return;
+    }
+    if (push_frame_with(vcpu, vcpu->failsafe.address, more, MAX_MORE)) {
+        domain_crash(vcpu,
+                     "a data segment could not be loaded again and the guest's "
+                     "stack at 0x%lx cannot take the frame",
+                     stack(vcpu));
+        return;
+    }
+    if (vcpu->failsafe.mask_events)
+        vcpu->info->evtchn_upcall_mask = 1;
 }
 
 /* Enter (callback), which is there, for an instruction of a user program. */

@@ -35,6 +35,12 @@ bool bounce_is_due(const struct vcpu *vcpu);
 void bounce_event(struct vcpu *vcpu);
 
 /*
+ * DS, ES, FS and GS, which were (selectors), could not be loaded again: tell
+ * the guest, which has a callback for that or crashes.
+ */
+void bounce_failsafe(struct vcpu *vcpu, const uint16_t selectors[4]);
+
+/*
  * A SYSCALL of a user program, done but for the jump: vcpu->regs are those
  * behind it. Without a callback it is an undefined instruction.
  */

@@ -19,10 +19,10 @@ PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events"
             "smp", "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
-RING_PROMISES = ["breakpoints", "fpu", "segments", "upper", "usermode"]
+RING_PROMISES = ["breakpoints", "fpu", "ldt", "segments", "upper", "usermode"]
 # What is done for PV kernels alone.
-PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors", "emulated", "fpu",
-           "mapped", "usermode", "verdict_mmu"]
+PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors",
+           "emulated", "fpu", "ldt", "mapped", "usermode", "verdict_mmu"]
 # What they need that not every KVM has for ring 3: the word of paravane doctor.
 NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
 # All of its lines are known: tests/lab/NAME.txt.
@@ -44,6 +44,7 @@ _NO_PVH_PROCESS = "a PVH image starts in ring 0, which a process has not"
 _NO_RING = {
     "breakpoints": "a process may not arm any",
     "fpu": "a process has its FPU always",
+    "ldt": "it loads selectors that a process cannot have",
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
     "usermode": "some of its programs are of 32-bit code",

@@ -20,87 +20,20 @@
 #define RFLAGS_IF    0x200u
 #define RFLAGS_FIXED 2u
 
-#define ENTRIES_PER_PAGE 512
+#define OUT_LENGTH 2
 
-/* A descriptor as one 64-bit word. */
-#define DESC_TYPE(desc) ((desc) >> 40 & 0xf)
-#define DESC_S(desc)    ((desc) >> 44 & 1)
-#define DESC_DPL(desc)  ((desc) >> 45 & 3)
-#define DESC_P(desc)    ((desc) >> 47 & 1)
-#define DESC_AVL(desc)  ((desc) >> 52 & 1)
-#define DESC_L(desc)    ((desc) >> 53 & 1)
-#define DESC_DB(desc)   ((desc) >> 54 & 1)
-#define DESC_G(desc)    ((desc) >> 55 & 1)
-#define DESC_BASE(desc) \
-    (((desc) >> 16 & 0xffffff) | ((desc) >> 56 & 0xff) << 24)
-#define DESC_LIMIT(desc) (((desc)&0xffff) | ((desc) >> 32 & 0xf0000))
-
-#define TYPE_ACCESSED 1
-#define TYPE_WRITABLE 2
-#define TYPE_CODE     8
-
-/* The descriptor that (selector) names, 0 if none. */
-static uint64_t descriptor(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
-                           uint16_t selector)
-{
-    const unsigned index = selector >> 3, page = index / ENTRIES_PER_PAGE;
-    const uint64_t *table = cpu->stub->gdt;
-
-    if (selector & 4 || page > VCPU_GDT_FRAMES)
-        return 0;
-    if (page < VCPU_GDT_FRAMES)
-        table = index < vcpu->nr_gdt_entries
-                    ? memory_frame(&vcpu->domain->mem, vcpu->gdt[page])
-                    : NULL;
-    return table ? __atomic_load_n(&table[index % ENTRIES_PER_PAGE],
-                                   __ATOMIC_RELAXED)
-                 : 0;
-}
-
-static struct kvm_segment segment(uint16_t selector, uint64_t desc)
-{
-    const uint32_t limit = DESC_LIMIT(desc);
-
-    return (struct kvm_segment){
-        .base = DESC_BASE(desc),
-        .limit = DESC_G(desc) ? limit << 12 | 0xfff : limit,
-        .selector = selector,
-        .type = DESC_TYPE(desc) | TYPE_ACCESSED,
-        .present = 1,
-        .dpl = DESC_DPL(desc),
-        .db = DESC_DB(desc),
-        .s = 1,
-        .l = DESC_L(desc),
-        .g = DESC_G(desc),
-        .avl = DESC_AVL(desc),
-    };
-}
-
-/* Can ring 3 run with it? As the CPU would judge. */
-static bool fits(uint16_t selector, uint64_t desc, bool code)
-{
-    const unsigned type = DESC_TYPE(desc);
-
-    if ((selector & 3) != 3 || !DESC_P(desc) || !DESC_S(desc) ||
-        DESC_DPL(desc) != 3)
-        return false;
-    if (code)
-        return (type & TYPE_CODE) && !(DESC_L(desc) && DESC_DB(desc));
-    return !(type & TYPE_CODE) && (type & TYPE_WRITABLE);
-}
-
-static void set_segments(struct kvm_cpu *cpu, const struct vcpu *vcpu,
-                         uint16_t code, uint16_t stack)
+static void set_segments(struct kvm_cpu *cpu, struct vcpu *vcpu, uint16_t code,
+                         uint16_t stack)
 {
     struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 
-    s->cs = segment(code, descriptor(cpu, vcpu, code));
-    s->ss = segment(stack, descriptor(cpu, vcpu, stack));
+    s->cs = segment_of(cpu, vcpu, code);
+    s->ss = segment_of(cpu, vcpu, stack);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
     cpu->in_ring0 = (code & 3) == 0;
 }
 
-bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
+bool enter_possible(const struct kvm_cpu *cpu, struct vcpu *vcpu,
                     uint32_t *error)
 {
     const struct regs *r = &vcpu->regs;
@@ -112,10 +45,10 @@ bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
     if (cs == FLAT_KERNEL_CS && ss == FLAT_KERNEL_SS)
         return true;
     *error = cs & 0xfffc;
-    if (!fits(cs, descriptor(cpu, vcpu, cs), true))
+    if (!segment_fits(cpu, vcpu, cs, true))
         return false;
     *error = ss & 0xfffc;
-    return fits(ss, descriptor(cpu, vcpu, ss), false);
+    return segment_fits(cpu, vcpu, ss, false);
 }
 
 static void load_general(struct kvm_regs *to, const struct regs *r)
@@ -153,7 +86,7 @@ static void load_touches(struct kvm_cpu *cpu, struct kvm_regs *regs)
     cpu->flush = false;
 }
 
-static void go_by_helper(struct kvm_cpu *cpu, const struct vcpu *vcpu)
+static void go_by_helper(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
@@ -209,6 +142,7 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
     load_table(cpu, vcpu);
     load_bases(cpu, vcpu);
     control_load(cpu, vcpu);
+    segment_load_ldt(cpu, vcpu);
     if (cpu->flush || cpu->nr_touched)
         go_by_helper(cpu, vcpu);
     else if (cpu->in_ring0 || cpu->run->s.regs.sregs.cs.selector != r->cs ||
@@ -228,7 +162,7 @@ int enter_run(struct kvm_cpu *cpu)
     return rc;
 }
 
-void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu)
+void enter_touch(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint64_t done = stub_code_va(stub_touch_end);
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
@@ -245,4 +179,28 @@ void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu)
     while (rc == -EINTR);
     if (rc || cpu->run->exit_reason != KVM_EXIT_IO || regs->rip != done)
         cpu->flush = true; /* the next entry meets the same and reports it */
+}
+
+bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                          uint16_t selectors[4])
+{
+    const uint64_t done = stub_syscall_va(stub_selectors_out) + OUT_LENGTH;
+    struct kvm_regs *regs = &cpu->run->s.regs.regs;
+    int rc;
+
+    regs->rip = stub_syscall_va(stub_selectors);
+    regs->rflags = RFLAGS_IF | RFLAGS_FIXED;
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+    set_segments(cpu, vcpu, FLAT_KERNEL_CS, FLAT_KERNEL_SS);
+    do
+        rc = enter_run(cpu);
+    while (rc == -EINTR);
+    cpu->in_ring0 = true; /* whatever they are now, they are not the guest's */
+    if (rc || cpu->run->exit_reason != KVM_EXIT_IO || regs->rip != done)
+        return false;
+    selectors[0] = (uint16_t)regs->rax;
+    selectors[1] = (uint16_t)regs->rcx;
+    selectors[2] = (uint16_t)regs->rdx;
+    selectors[3] = (uint16_t)regs->rbx;
+    return true;
 }

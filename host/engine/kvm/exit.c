@@ -120,6 +120,8 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
             trap.error &= ~PF_USER; /* the kernel lives in ring 3, too */
         trap.cr2 = cpu->run->s.regs.sregs.cr2;
     }
+    if (vector == VECTOR_PF && segment_serve_fault(cpu, vcpu, &trap))
+        return;
     if (vector == VECTOR_DB)
         control_note_debug(cpu, vcpu);
     exit_serve_trap(vcpu, &trap);

@@ -86,7 +86,7 @@ static void kvm_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
     kvm_invalidate_all(vcpu);
 }
 
-static void touch(struct kvm_cpu *cpu, const struct vcpu *vcpu, maddr_t maddr)
+static void touch(struct kvm_cpu *cpu, struct vcpu *vcpu, maddr_t maddr)
 {
     if (cpu->nr_touched == STUB_TOUCHES)
         enter_touch(cpu, vcpu);
@@ -115,6 +115,28 @@ static void kvm_set_gdt(struct vcpu *vcpu)
     stub_set_gdt(stub, vcpu);
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
         touch(cpu, vcpu, stub_gdt_entry(stub, vcpu->id, i));
+}
+
+void kvm_touch_ldt(struct vcpu *vcpu, unsigned page)
+{
+    struct kvm_cpu *cpu = kvm_cpu_of(vcpu);
+
+    touch(cpu, vcpu, stub_ldt_entry(&cpu->vm->stub, vcpu->id, page));
+}
+
+/* Its pages come again when they are used. */
+static void kvm_set_ldt(struct vcpu *vcpu)
+{
+    struct kvm_cpu *cpu = kvm_cpu_of(vcpu);
+
+    if (!cpu)
+        return;
+    for (unsigned i = 0; i < VCPU_LDT_FRAMES; i++) {
+        stub_set_ldt_page(&cpu->vm->stub, vcpu, i, 0);
+        kvm_touch_ldt(vcpu, i);
+    }
+    cpu->new_ldt = true;
+    cpu->flush = true;
 }
 
 /* vcpu->regs is the truth whenever the guest is stopped. */
@@ -247,6 +269,7 @@ static int create_pv(struct kvm_vm *vm, struct domain *dom)
         vm->cpus[i].cr3 = INVALID_MFN;
         vm->cpus[i].in_ring0 = true;
         vm->cpus[i].new_bases = true;
+        vm->cpus[i].new_ldt = true;
     }
     return 0;
 }
@@ -257,6 +280,8 @@ static void enter_pv(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     if (cpu->in_stub)
         return;
+    if (vcpu->reload)
+        segment_reload(cpu, vcpu);
     if (!enter_possible(cpu, vcpu, &trap.error))
         bounce_trap(vcpu, &trap);
     bounce_event(vcpu);
@@ -375,6 +400,7 @@ const struct engine_ops engine_kvm = {
     .table_written = kvm_table_written,
     .settle = kvm_settle,
     .set_gdt = kvm_set_gdt,
+    .set_ldt = kvm_set_ldt,
     .sync_regs = kvm_sync_regs,
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,

@@ -42,6 +42,7 @@ struct kvm_cpu {
                        stack, or about to be, not yet in vcpu->regs */
     bool new_bases; /* vcpu->fs_base or gs_base changed */
     bool new_debug; /* vcpu->debugreg changed */
+    bool new_ldt;   /* its local table did */
     bool armed;     /* the VM has the guest's breakpoints */
     bool dr6_used;  /* the VM's says what the last #DB was for */
     bool flush;     /* translations changed */
@@ -131,14 +132,21 @@ int vm_new(int kvm);
  * enter.c: can ring 3 go on at vcpu->regs? If not, (error) is the error code
  * of its general protection fault.
  */
-bool enter_possible(const struct kvm_cpu *cpu, const struct vcpu *vcpu,
+bool enter_possible(const struct kvm_cpu *cpu, struct vcpu *vcpu,
                     uint32_t *error);
 
 /* Hand vcpu->regs to the VM, by way of the helper if need be. */
 void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /* Write again what the host wrote to page tables, now. */
-void enter_touch(struct kvm_cpu *cpu, const struct vcpu *vcpu);
+void enter_touch(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/*
+ * DS, ES, FS and GS as the guest itself would read them: a KVM that runs ring 3
+ * by itself does not see all loads. False if it cannot be asked.
+ */
+bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                          uint16_t selectors[4]);
 
 /* KVM_RUN: 0, or the -errno it answered. */
 int enter_run(struct kvm_cpu *cpu);
@@ -172,6 +180,34 @@ bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector);
  */
 void port_refuse_out(struct vcpu *vcpu);
 void port_refuse_in(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/*
+ * segment.c: what (selector) is, to be loaded; can it be, by an iret to ring 3,
+ * into CS (code) or SS?
+ */
+struct kvm_segment segment_of(const struct kvm_cpu *cpu, struct vcpu *vcpu,
+                              uint16_t selector);
+bool segment_fits(const struct kvm_cpu *cpu, struct vcpu *vcpu,
+                  uint16_t selector, bool code);
+
+/*
+ * Others have run: do DS, ES, FS and GS still mean something? If not, they are
+ * emptied and the failsafe callback is entered.
+ */
+void segment_reload(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* Hand over where the local table is, if that changed. */
+void segment_load_ldt(struct kvm_cpu *cpu, const struct vcpu *vcpu);
+
+/*
+ * A page fault: was it the CPU's, for a page of the local table that it has
+ * not? Then that is there now, or (trap) names where the guest should have it.
+ */
+bool segment_serve_fault(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                         struct trap *trap);
+
+/* kvm.c: the entry for page (page) of the local table was written. */
+void kvm_touch_ldt(struct vcpu *vcpu, unsigned page);
 
 /*
  * control.c: hand over the guest's part of CR0, CR4 and the debug registers, as

@@ -22,8 +22,8 @@ struct kvm_kind {
     bool ring0_emulated;         /* hundreds of times slower than ring 3 */
     bool shadow_paging; /* stores of the host into page tables go unseen */
     bool slot_256;      /* ring 3 can use MEASURE_SLOT_256 */
-    bool traps_fpu;   /* CR0.TS has its effect on ring 3 */
-    bool breakpoints; /* and so have its debug registers */
+    bool traps_fpu;     /* CR0.TS has its effect on ring 3 */
+    bool breakpoints;   /* and so have its debug registers */
     bool host_is_guest; /* the host itself runs in a virtual machine */
     /* what it offers */
     bool xen_hvm, user_msr, split_irqchip, sync_regs;

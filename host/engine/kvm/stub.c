@@ -270,3 +270,15 @@ uint64_t stub_gdt_entry(const struct stub *stub, unsigned id, unsigned i)
 {
     return page_gpa(stub, &stub->cpus[id].l1[STUB_GDT_PAGE + i]);
 }
+
+void stub_set_ldt_page(struct stub *stub, const struct vcpu *vcpu, unsigned i,
+                       mfn_t mfn)
+{
+    stub->cpus[vcpu->id].l1[STUB_LDT_PAGE + i] =
+        mfn ? mfn << PAGE_SHIFT | RING0_W : 0;
+}
+
+uint64_t stub_ldt_entry(const struct stub *stub, unsigned id, unsigned i)
+{
+    return page_gpa(stub, &stub->cpus[id].l1[STUB_LDT_PAGE + i]);
+}

@@ -31,9 +31,10 @@
 #define STUB_VECTOR_SIZE 4
 
 /* Selectors of the GDT's last page, which is Xen's in every GDT. */
-#define STUB_CS 0xe008
-#define STUB_SS 0xe010
-#define STUB_TR 0xe040
+#define STUB_CS  0xe008
+#define STUB_SS  0xe010
+#define STUB_TR  0xe040
+#define STUB_LDT 0xe050 /* no descriptor: it is loaded from outside */
 
 #ifndef __ASSEMBLER__
 
@@ -90,6 +91,9 @@ struct stub_cpu {
 /* Pages from a vCPU's first to its GDT, which is fifteen more. */
 #define STUB_GDT_PAGE 64
 
+/* And to its LDT, sixteen pages that come one by one. */
+#define STUB_LDT_PAGE 96
+
 struct stub {
     struct stub_pages *pages; /* host's view */
     struct stub_cpu *cpus;    /* behind them */
@@ -122,6 +126,13 @@ static inline uint64_t stub_cpu_va(unsigned id)
     return STUB_VA + ((uint64_t)(id + 1) << STUB_CPU_SHIFT);
 }
 
+/* Show (vcpu) page (i) of its LDT; none if (mfn) is 0. */
+void stub_set_ldt_page(struct stub *stub, const struct vcpu *vcpu, unsigned i,
+                       mfn_t mfn);
+
+/* The same for a page of the LDT. */
+uint64_t stub_ldt_entry(const struct stub *stub, unsigned id, unsigned i);
+
 /* Where the GDT page that shows the guest's page (i) is mapped from. */
 uint64_t stub_gdt_entry(const struct stub *stub, unsigned id, unsigned i);
 
@@ -130,12 +141,20 @@ extern const char stub_code[], stub_code_end[];
 extern const char stub_helper[], stub_touch[];
 extern const char stub_touch_end[];
 extern const char stub_syscall[], stub_syscall32[], stub_syscall_end[];
+extern const char stub_selectors[], stub_selectors_out[];
 
 /* Where the guest has a place in stub_code. */
 static inline uint64_t stub_code_va(const char *label)
 {
     return STUB_VA + offsetof(struct stub_pages, code) +
            (uint64_t)(label - stub_code);
+}
+
+/* Where it has one in stub_syscall. */
+static inline uint64_t stub_syscall_va(const char *label)
+{
+    return STUB_VA + offsetof(struct stub_pages, syscall) +
+           (uint64_t)(label - stub_syscall);
 }
 
 #endif

@@ -57,6 +57,17 @@ stub_syscall:
     .globl stub_syscall32
 stub_syscall32:
     outb %al, $STUB_PORT
+
+    /* In ring 3: what the selectors are. */
+    .globl stub_selectors
+stub_selectors:
+    movl %ds, %eax
+    movl %es, %ecx
+    movl %fs, %edx
+    movl %gs, %ebx
+    .globl stub_selectors_out
+stub_selectors_out:
+    outb %al, $STUB_PORT
     .globl stub_syscall_end
 stub_syscall_end:
 

@@ -13,12 +13,6 @@
 #define OUT_LENGTH     2
 #define SYSCALL_LENGTH 2
 
-static uint64_t va_of(const char *label)
-{
-    return STUB_VA + offsetof(struct stub_pages, syscall) +
-           (uint64_t)(label - stub_syscall);
-}
-
 /* vcpu->regs := those behind the instruction. */
 static void go_behind(struct vcpu *vcpu, bool narrow)
 {
@@ -31,9 +25,11 @@ static void go_behind(struct vcpu *vcpu, bool narrow)
 bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint64_t at = vcpu->regs.rip - OUT_LENGTH;
-    const bool narrow = at == va_of(stub_syscall32);
+    const bool narrow = at == stub_syscall_va(stub_syscall32);
 
-    if (!narrow && at != va_of(stub_syscall))
+    /* who jumps to our own code there gets what a jump to LSTAR leads to */
+    if (!narrow && at != stub_syscall_va(stub_syscall) &&
+        at != stub_syscall_va(stub_selectors_out))
         return false;
     go_behind(vcpu, narrow);
     cpu->in_ring0 = true;
@@ -53,7 +49,7 @@ bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector)
 
     if (vector != VECTOR_PF || !vcpu->user_mode ||
         guest_read(vcpu, guest_addr(vcpu->regs.rsp), &frame, sizeof frame) ||
-        frame.rip != (uint32_t)va_of(stub_syscall32))
+        frame.rip != (uint32_t)stub_syscall_va(stub_syscall32))
         return false;
     go_behind(vcpu, true);
     vcpu->regs.rip -= SYSCALL_LENGTH;

@@ -218,6 +218,40 @@ Test(small_calls, installs_a_gdt_without_writable_mappings)
     cr_expect_eq(call(__HYPERVISOR_set_gdt, page_va(FREE_PAGE), 512), -EINVAL);
 }
 
+static void map_read_only(unsigned index)
+{
+    const uint64_t pte = page_mfn(index) << PAGE_SHIFT | 0x21;
+
+    cr_assert_eq(call(__HYPERVISOR_update_va_mapping, page_va(index), pte, 0),
+                 0);
+}
+
+Test(small_calls, looks_at_a_local_table_when_it_is_used)
+{
+    const struct frame *frame = memory_record(&dom->mem, page_mfn(FREE_PAGE));
+
+    cr_expect_eq(segment_set_ldt(vcpu, page_va(FREE_PAGE) + 8, 1), -EINVAL);
+    cr_expect_eq(segment_set_ldt(vcpu, page_va(FREE_PAGE), 8193), -EINVAL);
+    cr_expect_eq(segment_set_ldt(vcpu, HOLE - 0x1000, 1), -EINVAL);
+    cr_expect_eq(segment_set_ldt(vcpu, HOLE, 0), 0, "of nothing");
+
+    cr_expect_eq(segment_set_ldt(vcpu, page_va(FREE_PAGE), 513), 0);
+    cr_expect_eq(segment_ldt_frame(vcpu, 0), 0, "it is mapped writable");
+    map_read_only(FREE_PAGE);
+    cr_expect_eq(segment_ldt_frame(vcpu, 0), page_mfn(FREE_PAGE));
+    cr_expect_eq(segment_ldt_frame(vcpu, 0), page_mfn(FREE_PAGE));
+    cr_expect_eq(frame->type, TYPE_DESC);
+    cr_expect_eq(frame->uses, 1);
+    cr_expect_eq(segment_ldt_frame(vcpu, 2), 0, "beyond its end");
+
+    map_read_only(FREE_PAGE + 1);
+    ((uint64_t *)page(FREE_PAGE + 1))[0] = DESC_LDT;
+    cr_expect_eq(segment_ldt_frame(vcpu, 1), 0, "what no table may have");
+    cr_expect_eq(segment_set_ldt(vcpu, 0, 0), 0);
+    cr_expect_eq(frame->uses, 0, "forgotten");
+    cr_expect_eq(segment_ldt_frame(vcpu, 0), 0);
+}
+
 Test(small_calls, updates_descriptors_that_can_do_no_harm)
 {
     maddr_t at = page_mfn(FREE_PAGE) << PAGE_SHIFT;

@@ -371,3 +371,23 @@ Test(bounce, a_frame_shows_the_io_level_to_whom_it_is_architectural)
     bounce_trap(vcpu, &trap);
     cr_expect_eq(frame()[4] & 0x3000, 0x2000);
 }
+
+Test(bounce, a_segment_that_is_gone_leads_to_the_failsafe_callback)
+{
+    static const uint16_t selectors[] = {0xf, 0x17, 0, 0x1f};
+
+    vcpu->failsafe = (struct callback){HANDLER, true};
+    bounce_failsafe(vcpu, selectors);
+    cr_expect_eq(vcpu->regs.rip, HANDLER);
+    cr_expect_eq(vcpu->regs.rsp, (stack_top - 24) / 16 * 16 - 88);
+    cr_expect_eq(frame()[0], 0xc);
+    cr_expect_eq(frame()[1], 0x11);
+    for (unsigned i = 0; i < 4; i++)
+        cr_expect_eq(frame()[2 + i], selectors[i]);
+    expect_rest_of_frame(frame() + 6, 0);
+    cr_expect_eq(vcpu->info->evtchn_upcall_mask, 1, "asked for");
+    cr_expect_eq(account.crashes, 0);
+    vcpu->failsafe.address = 0;
+    bounce_failsafe(vcpu, selectors);
+    cr_expect_eq(account.crashes, 1, "nobody is there for it");
+}
