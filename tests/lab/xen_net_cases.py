@@ -10,9 +10,16 @@ ADDRESS = "10.77.0.2"
 
 
 def fetch(path):
-    """A shell command that writes the answer; busybox's own wget falls over
-    the libraries in dom0's file system."""
-    return f"printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' | nc {ADDRESS} 80"
+    """Shell commands that write the answer; busybox's own wget falls over the
+    libraries in dom0's file system."""
+    return f"""
+                for try in 1 2 3 4 5; do
+                    printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' |
+                        nc {ADDRESS} 80 >/run/answer
+                    [ ! -s /run/answer ] || break
+                    sleep 0.5
+                done
+                cat /run/answer"""
 
 
 class NetCase(Case):
