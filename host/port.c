@@ -6,6 +6,7 @@
 #include "host/engine/tell.h"
 #include "host/log.h"
 #include "host/port.h"
+#include "host/port_fifo.h"
 
 /* The table's growth; also the granularity of "was ever allocated". */
 #define PORTS_STEP 64
@@ -57,11 +58,13 @@ int ports_create(struct domain *dom)
         return -ENOMEM;
     }
     dom->ports.nr = PORTS_STEP;
+    dom->ports.lowest = 1;
     return 0;
 }
 
 void ports_destroy(struct domain *dom)
 {
+    fifo_destroy(dom);
     free(dom->ports.table);
     dom->ports = (struct ports){0};
 }
@@ -75,12 +78,18 @@ struct port *port_find(struct domain *dom, evtchn_port_t port)
     return &dom->ports.table[port];
 }
 
-static int grow(struct ports *ports)
+uint32_t ports_max(const struct domain *dom)
 {
+    return dom->ports.fifo ? EVTCHN_FIFO_NR_CHANNELS : PORT_MAX_2LEVEL;
+}
+
+static int grow(struct domain *dom)
+{
+    struct ports *ports = &dom->ports;
     uint32_t nr = ports->nr + PORTS_STEP;
     struct port *table;
 
-    if (nr > PORT_MAX)
+    if (nr > ports_max(dom))
         return -ENOSPC;
     table = realloc(ports->table, nr * sizeof *table);
     if (!table)
@@ -91,20 +100,36 @@ static int grow(struct ports *ports)
     return 0;
 }
 
+static bool is_free(const struct domain *dom, evtchn_port_t port)
+{
+    return dom->ports.table[port].state == PORT_FREE &&
+           !(dom->ports.fifo && fifo_is_linked(dom, port));
+}
+
 int port_alloc(struct domain *dom, enum port_state state, evtchn_port_t *port)
 {
     struct ports *ports = &dom->ports;
-    uint32_t free_port = 1;
+    uint32_t free_port = ports->lowest;
+    const struct port *before;
 
     while (free_port < ports->nr && ports->table[free_port].state != PORT_FREE)
         free_port++;
+    ports->lowest = free_port;
+    while (free_port < ports->nr && !is_free(dom, free_port))
+        free_port++;
     if (free_port == ports->nr) {
-        int rc = grow(ports);
+        int rc = grow(dom);
 
         if (rc)
             return rc;
     }
-    ports->table[free_port] = (struct port){.state = (uint8_t)state};
+    before = &ports->table[free_port];
+    ports->table[free_port] = (struct port){
+        .state = (uint8_t)state,
+        .priority = EVTCHN_FIFO_PRIORITY_DEFAULT,
+        .last_priority = before->last_priority,
+        .last_vcpu = before->last_vcpu,
+    };
     *port = free_port;
     return 0;
 }
@@ -129,8 +154,15 @@ int port_close(struct domain *dom, evtchn_port_t port)
     if (!found)
         return -EINVAL;
     old = *found;
-    *found = (struct port){.state = PORT_FREE};
-    test_and_clear_bit(dom->shared->evtchn_pending, port);
+    *found = (struct port){.state = PORT_FREE,
+                           .last_priority = old.last_priority,
+                           .last_vcpu = old.last_vcpu};
+    if (port < dom->ports.lowest)
+        dom->ports.lowest = port;
+    if (dom->ports.fifo)
+        fifo_clear(dom, port);
+    else
+        test_and_clear_bit(dom->shared->evtchn_pending, port);
     trace_port(dom, "close", port);
 
     if (old.state == PORT_LOCAL)
@@ -168,17 +200,22 @@ void port_unbind_backend(struct domain *dom, evtchn_port_t port)
     found->context = NULL;
 }
 
+void port_upcall(struct vcpu *vcpu)
+{
+    if (__atomic_exchange_n(&vcpu->info->evtchn_upcall_pending, 1,
+                            __ATOMIC_SEQ_CST))
+        return;
+    vcpu->upcall_raised = true;
+    tell_kick(vcpu);
+}
+
 /* (port) of (vcpu) wants attention, and its mask is clear. */
 static void announce(struct vcpu *vcpu, evtchn_port_t port)
 {
     struct vcpu_info *info = vcpu->info;
 
-    if (test_and_set_bit(&info->evtchn_pending_sel, port / BITS_PER_WORD))
-        return;
-    if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
-        return;
-    vcpu->upcall_raised = true;
-    tell_kick(vcpu);
+    if (!test_and_set_bit(&info->evtchn_pending_sel, port / BITS_PER_WORD))
+        port_upcall(vcpu);
 }
 
 void port_raise(struct domain *dom, evtchn_port_t port)
@@ -188,9 +225,11 @@ void port_raise(struct domain *dom, evtchn_port_t port)
     if (!found)
         return;
     trace_port(dom, "raise", port);
-    if (test_and_set_bit(dom->shared->evtchn_pending, port))
+    if (dom->ports.fifo)
+        fifo_raise(dom, port);
+    else if (test_and_set_bit(dom->shared->evtchn_pending, port))
         return;
-    if (!test_bit(dom->shared->evtchn_mask, port))
+    else if (!test_bit(dom->shared->evtchn_mask, port))
         announce(&dom->vcpus[found->vcpu], port);
     turn_kick_polls(dom); /* these look at the pending bits themselves */
 }
@@ -232,13 +271,30 @@ int port_unmask(struct domain *dom, evtchn_port_t port)
     if (port == 0 || port >= dom->ports.nr)
         return -EINVAL;
     found = &dom->ports.table[port];
-    if (test_and_clear_bit(dom->shared->evtchn_mask, port) &&
-        test_bit(dom->shared->evtchn_pending, port))
+    if (dom->ports.fifo)
+        fifo_unmask(dom, port);
+    else if (test_and_clear_bit(dom->shared->evtchn_mask, port) &&
+             test_bit(dom->shared->evtchn_pending, port))
         announce(&dom->vcpus[found->vcpu], port);
     return 0;
 }
 
 bool port_pending(const struct domain *dom, evtchn_port_t port)
 {
-    return port < PORT_MAX && test_bit(dom->shared->evtchn_pending, port);
+    if (dom->ports.fifo)
+        return fifo_pending(dom, port);
+    return port < PORT_MAX_2LEVEL &&
+           test_bit(dom->shared->evtchn_pending, port);
+}
+
+int port_set_priority(struct domain *dom, evtchn_port_t port, uint32_t priority)
+{
+    if (port == 0 || port >= dom->ports.nr)
+        return -EINVAL;
+    if (!dom->ports.fifo)
+        return -ENOSYS;
+    if (priority > EVTCHN_FIFO_PRIORITY_MIN)
+        return -EINVAL;
+    dom->ports.table[port].priority = (uint8_t)priority;
+    return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * host/port.h: event channels of one domain: the 2-level ABI
- * (xen/event_channel.h), and the host's own ends of them.
+ * host/port.h: event channels of one domain, by the 2-level ABI
+ * (xen/event_channel.h) until the guest asks for the other one
+ * (host/port_fifo.h), and the host's own ends of them.
  *
  * A port connected to a *backend* of ours is, to the guest, an interdomain
  * channel to the backend's domid; sending to it calls the backend's function
@@ -15,9 +16,10 @@
 #include <xen/event_channel.h>
 
 struct domain;
+struct fifo;
 struct vcpu;
 
-#define PORT_MAX 4096 /* 64 words of 64 bits */
+#define PORT_MAX_2LEVEL 4096 /* 64 words of 64 bits */
 
 enum port_state {
     PORT_FREE,
@@ -35,6 +37,10 @@ struct port {
     uint16_t remote; /* domid of the other end */
     uint16_t vcpu;   /* who is told */
     uint16_t virq;
+    uint8_t priority;      /* these of the FIFO ABI: its queue, */
+    uint8_t last_priority; /* the one it was last in, */
+    uint16_t last_vcpu;
+    bool early;         /* raised before it had a word */
     evtchn_port_t peer; /* PORT_LOCAL */
     port_fn notify;     /* PORT_BACKEND: the guest sent */
     port_fn closed;     /* PORT_BACKEND: the guest closed it; may be NULL */
@@ -42,9 +48,14 @@ struct port {
 };
 
 struct ports {
-    struct port *table; /* grows in steps to PORT_MAX; [0] is never valid */
+    struct port *table; /* grows in steps; [0] is never valid */
     uint32_t nr;        /* allocated length of table */
+    uint32_t lowest;    /* none below is free */
+    struct fifo *fifo;  /* NULL: the 2-level ABI */
 };
+
+/* One more than the highest port that there can be. */
+uint32_t ports_max(const struct domain *dom);
 
 int ports_create(struct domain *dom);
 void ports_destroy(struct domain *dom);
@@ -80,6 +91,13 @@ void port_raise_virq(struct vcpu *vcpu, unsigned virq);
 
 /* What EVTCHNOP_send does: 0 or -EINVAL. */
 int port_send(struct domain *dom, evtchn_port_t port);
+
+/* EVTCHNOP_set_priority: 0, -EINVAL, -ENOSYS with the 2-level ABI. */
+int port_set_priority(struct domain *dom, evtchn_port_t port,
+                      uint32_t priority);
+
+/* Some port of (vcpu) wants attention: raise its upcall. */
+void port_upcall(struct vcpu *vcpu);
 
 /* EVTCHNOP_unmask. */
 int port_unmask(struct domain *dom, evtchn_port_t port);

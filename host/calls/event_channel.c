@@ -1,9 +1,10 @@
-/* event_channel_op: the 2-level ABI. (xen/event_channel.h) */
+/* event_channel_op: both ABIs. (xen/event_channel.h) */
 #include <errno.h>
 #include <stddef.h>
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
+#include "host/port_fifo.h"
 
 /* Numbers of interrupts that a toolstack leaves room for; none is wired. */
 #define NR_PIRQS 48
@@ -11,7 +12,6 @@
 /* Xen's own way to go on with a reset. */
 #define RESET_CONT 14
 
-/* A guest starts and stays with the 2-level ABI: it has no priorities. */
 static bool is_per_vcpu(uint32_t virq)
 {
     return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
@@ -211,7 +211,7 @@ static long status_port(struct vcpu *vcpu, uint64_t arg)
     if (!domain_exists(dom, op.dom))
         return -ESRCH;
     if (!domid_is_self(dom, op.dom))
-        return op.port < PORT_MAX ? -EPERM : -EINVAL;
+        return op.port < ports_max(dom) ? -EPERM : -EINVAL;
     if (op.port >= dom->ports.nr)
         return -EINVAL;
     describe(dom, &dom->ports.table[op.port], &op);
@@ -270,13 +270,45 @@ static long reset(struct vcpu *vcpu, uint64_t arg)
         return -EPERM;
     for (evtchn_port_t port = 1; port < dom->ports.nr; port++)
         port_close(dom, port);
+    fifo_destroy(dom);
     return 0;
+}
+
+static long init_control(struct vcpu *vcpu, uint64_t arg)
+{
+    struct evtchn_init_control op;
+    long rc;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    rc = fifo_init_control(vcpu->domain, op.vcpu, op.control_gfn, op.offset);
+    if (rc)
+        return rc;
+    op.link_bits = EVTCHN_FIFO_LINK_BITS;
+    return guest_write(vcpu, guest_addr(arg), &op, sizeof op);
+}
+
+static long expand_array(struct vcpu *vcpu, uint64_t arg)
+{
+    struct evtchn_expand_array op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return fifo_expand(vcpu->domain, op.array_gfn);
+}
+
+static long set_priority(struct vcpu *vcpu, uint64_t arg)
+{
+    struct evtchn_set_priority op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    return port_set_priority(vcpu->domain, op.port, op.priority);
 }
 
 long call_event_channel_op(void *opaque, const uint64_t *args)
 {
     typedef long (*op_fn)(struct vcpu * vcpu, uint64_t arg);
-    /* init_control, expand_array, set_priority: those of the FIFO ABI */
     static const op_fn ops[] = {
         [EVTCHNOP_bind_interdomain] = bind_interdomain,
         [EVTCHNOP_bind_virq] = bind_virq,
@@ -289,6 +321,9 @@ long call_event_channel_op(void *opaque, const uint64_t *args)
         [EVTCHNOP_bind_vcpu] = bind_vcpu,
         [EVTCHNOP_unmask] = unmask_port,
         [EVTCHNOP_reset] = reset,
+        [EVTCHNOP_init_control] = init_control,
+        [EVTCHNOP_expand_array] = expand_array,
+        [EVTCHNOP_set_priority] = set_priority,
     };
     uint32_t cmd = (uint32_t)args[0];
 

@@ -9,6 +9,7 @@
 #include "input.h"
 
 #include "host/pagetable.h"
+#include "host/port_fifo.h"
 #include "tests/harness/fake_domain.h"
 
 #define ENTRIES 512
@@ -208,6 +209,10 @@ static void check_types(void)
         expect_use(vcpu->cr3_user);
     for (unsigned i = 0; i < (vcpu->nr_gdt_entries + 511) / 512; i++)
         expect_use(vcpu->gdt[i]);
+    for (unsigned i = 0; dom->ports.fifo && i < dom->ports.fifo->nr_pages; i++)
+        expect_use(dom->ports.fifo->mfns[i]);
+    if (dom->ports.fifo && dom->ports.fifo->vcpus[0].block)
+        expect_use(dom->ports.fifo->vcpus[0].mfn);
     if (vcpu->info_registered)
         expected[(size_t)((uint8_t *)vcpu->info - dom->mem.base) / PAGE_SIZE]++;
     for (size_t i = 0; i < dom->mem.nr_frames; i++)
