@@ -1,5 +1,5 @@
 /*
- * Event channels: who handles which port, and the two-level bitmap.
+ * Event channels: who handles which port, whichever ABI tells of them.
  */
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
@@ -9,14 +9,14 @@
 #include <errno.h>
 
 #include "abi.h"
+#include "event_abi.h"
 #include "internal.h"
 #include "this_vcpu.h"
 #include <hypercall/calls.h>
 
-#define NR_PORTS  4096
-#define NR_FIRST  64 /* handlers that cost nothing to have */
-#define PER_PAGE  (PAGE_SIZE / sizeof(struct handler))
-#define WORD_BITS 64
+#define NR_PORTS EVTCHN_FIFO_NR_CHANNELS
+#define NR_FIRST 64 /* handlers that cost nothing to have */
+#define PER_PAGE (PAGE_SIZE / sizeof(struct handler))
 
 struct event_counters event_counters;
 
@@ -28,7 +28,7 @@ struct handler {
 
 /* Handlers of the first ports, then a page at a time. */
 static struct handler first[NR_FIRST];
-static struct handler *more[NR_PORTS / PER_PAGE];
+static struct handler *more[NR_PORTS / PER_PAGE + 1];
 
 static struct handler *handler_of(evtchn_port_t port)
 {
@@ -37,6 +37,18 @@ static struct handler *handler_of(evtchn_port_t port)
     if (port >= NR_PORTS || !more[port / PER_PAGE])
         return NULL;
     return &more[port / PER_PAGE][port % PER_PAGE];
+}
+
+static evtchn_port_t nr_ports(void)
+{
+    return event_fifo ? NR_PORTS : LEVEL_NR_PORTS;
+}
+
+static int cover(evtchn_port_t port)
+{
+    GUEST_LOCKED;
+
+    return fifo_cover(port);
 }
 
 /* For the handler of (port). Several vCPUs may want it at once. */
@@ -58,10 +70,16 @@ static int handle(evtchn_port_t port, unsigned vcpu, event_fn fn, void *context)
 {
     struct handler *handler;
 
-    if (port == 0 || port >= NR_PORTS)
+    if (port == 0 || port >= nr_ports())
         return -EINVAL;
     if (port >= NR_FIRST && !make_room(port))
         return -ENOMEM;
+    if (event_fifo) {
+        int rc = cover(port);
+
+        if (rc)
+            return rc;
+    }
     handler = handler_of(port);
     handler->context = context;
     handler->vcpu = vcpu;
@@ -136,54 +154,47 @@ int event_move(evtchn_port_t port, unsigned vcpu)
     return 0;
 }
 
-static void set_bit(xen_ulong_t *word, unsigned bit)
-{
-    __atomic_fetch_or(word, 1ul << bit, __ATOMIC_SEQ_CST);
-}
-
-static void clear_bit(xen_ulong_t *word, unsigned bit)
-{
-    __atomic_fetch_and(word, ~(1ul << bit), __ATOMIC_SEQ_CST);
-}
-
 void event_mask(evtchn_port_t port)
 {
-    if (port < NR_PORTS)
-        set_bit(&guest_shared_info->evtchn_mask[port / WORD_BITS],
-                port % WORD_BITS);
+    if (event_fifo)
+        fifo_mask(port);
+    else if (port < LEVEL_NR_PORTS)
+        level_mask(port);
 }
 
-/* Anything pending and not masked: have the hypervisor deliver it. */
-static void force_upcall(void)
+void event_force_upcall(void)
 {
     if (this_vcpu()->info->evtchn_upcall_pending)
         hypercall_version();
 }
 
-/*
- * An event that came while the port was masked set its pending bit and nothing
- * above it: those are ours to set now.
- */
 void event_unmask(evtchn_port_t port)
 {
-    struct vcpu_info *vcpu = this_vcpu()->info;
-    unsigned word = port / WORD_BITS, bit = port % WORD_BITS;
+    if (event_fifo)
+        fifo_unmask(port);
+    else if (port < LEVEL_NR_PORTS)
+        level_unmask(port);
+}
 
-    if (port >= NR_PORTS)
-        return;
-    if (guest_smp) {
-        hypercall_evtchn_unmask(port); /* it may be another vCPU's */
-        return;
-    }
-    clear_bit(&guest_shared_info->evtchn_mask[word], bit);
-    if (!(__atomic_load_n(&guest_shared_info->evtchn_pending[word],
-                          __ATOMIC_SEQ_CST) &
-          1ul << bit))
-        return;
-    set_bit(&vcpu->evtchn_pending_sel, word);
-    __atomic_store_n(&vcpu->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
-    if (guest_boot_vcpu.preempt && !vcpu->evtchn_upcall_mask)
-        force_upcall();
+int event_use_fifo(void)
+{
+    int rc;
+    GUEST_LOCKED;
+
+    if (event_fifo)
+        return 0;
+    if (guest_smp)
+        return -EBUSY;
+    rc = fifo_begin();
+    event_fifo = !rc;
+    return rc;
+}
+
+int event_set_priority(evtchn_port_t port, unsigned priority)
+{
+    struct evtchn_set_priority op = {port, priority};
+
+    return (int)hypercall_event_channel_op(EVTCHNOP_set_priority, &op);
 }
 
 int event_send(evtchn_port_t port)
@@ -204,21 +215,28 @@ int event_close(evtchn_port_t port)
 
 void event_forget(evtchn_port_t port)
 {
-    clear_bit(&guest_shared_info->evtchn_pending[port / WORD_BITS],
-              port % WORD_BITS);
+    if (event_fifo)
+        fifo_forget(port);
+    else
+        level_forget(port);
 }
 
 /*
- * Take (port)'s event, before its handler looks for what it announced. In the
- * word that told (self) of it may be others' ports, who are told as well.
+ * Take the event, before its handler looks for what it announced. The word of
+ * bits, or the queue, that told (self) of it may hold others' ports: these are
+ * told as well, or, where the port moved while it was in a queue, have to be.
  */
-static bool deliver(const struct guest_vcpu *self, evtchn_port_t port)
+bool event_deliver(const struct guest_vcpu *self, evtchn_port_t port)
 {
     struct handler *handler = handler_of(port);
 
-    if (handler && handler->vcpu != self->id)
+    if (handler && handler->vcpu != self->id) {
+        if (event_fifo) {
+            event_mask(port);
+            event_unmask(port);
+        }
         return false;
-
+    }
     event_forget(port);
     if (!handler || !handler->fn)
         return false;
@@ -230,28 +248,17 @@ static bool deliver(const struct guest_vcpu *self, evtchn_port_t port)
 bool event_dispatch(void)
 {
     struct guest_vcpu *self = this_vcpu();
-    struct vcpu_info *vcpu = self->info;
-    uint64_t words, bits;
-    bool handled = false;
+    struct vcpu_info *info = self->info;
+    bool handled;
 
-    if (!__atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_RELAXED))
         return false;
     if (!self->preempt)
         guest_lock();
-    __atomic_exchange_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
-    words = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+    __atomic_exchange_n(&info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
 
     self->in_handler++;
-    for (; words; words &= words - 1) {
-        unsigned word = (unsigned)__builtin_ctzll(words);
-
-        bits = __atomic_load_n(&guest_shared_info->evtchn_pending[word],
-                               __ATOMIC_SEQ_CST) &
-               ~guest_shared_info->evtchn_mask[word];
-        for (; bits; bits &= bits - 1)
-            handled |= deliver(self, word * WORD_BITS +
-                                         (unsigned)__builtin_ctzll(bits));
-    }
+    handled = event_fifo ? fifo_dispatch(self) : level_dispatch(self);
     self->in_handler--;
     if (!self->preempt)
         guest_unlock();
@@ -273,5 +280,5 @@ void event_upcalls(bool on)
     this_vcpu()->preempt = true;
     timer_program();
     guest_abi->open_upcalls();
-    force_upcall();
+    event_force_upcall();
 }

@@ -55,6 +55,8 @@ struct guest_vcpu {
     uint64_t tls_loaded; /* what the FS base is */
     unsigned in_handler; /* depth of event handlers running */
 
+    struct event_queues *queues; /* event_fifo.c */
+
     /* spinlock.c: what it sleeps for */
     struct spinlock *awaited;
     uint32_t awaited_ticket;

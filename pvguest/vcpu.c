@@ -12,6 +12,7 @@
 #include <hypercall/calls.h>
 
 #include "abi.h"
+#include "event_abi.h"
 #include "internal.h"
 #include "this_vcpu.h"
 
@@ -86,6 +87,8 @@ static int bind_ports(struct guest_vcpu *vcpu)
         rc = event_bind_ipi(vcpu->id, ipi_event, NULL, &vcpu->ipi_port);
     if (!rc && !vcpu->kick_port)
         rc = (int)hypercall_evtchn_bind_ipi(vcpu->id, &vcpu->kick_port);
+    if (!rc && event_fifo)
+        rc = fifo_cover(vcpu->kick_port);
     if (!rc)
         event_mask(vcpu->kick_port);
     return rc;
@@ -136,7 +139,10 @@ static struct guest_vcpu *make(unsigned id, int *rc)
         return NULL;
     vcpu->self = vcpu;
     vcpu->id = id;
-    *rc = bind_ports(vcpu);
+    if (event_fifo)
+        *rc = fifo_add_vcpu(vcpu);
+    if (!*rc)
+        *rc = bind_ports(vcpu);
     if (!*rc)
         *rc = place_info(vcpu);
     if (!*rc) {

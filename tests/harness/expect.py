@@ -15,7 +15,7 @@ import teachos_cases
 
 # Its last line is its verdict.
 PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events",
-            "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
+            "fifo", "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
             "smp", "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.

@@ -20,6 +20,10 @@ KEEP = "".join(f'on_{end}="preserve"\n' for end in
                ("poweroff", "reboot", "crash", "watchdog", "soft_reset"))
 
 
+# More than the 2-level ABI has; xl gives 1023 unless told.
+EVENT_CHANNELS = 8191
+
+
 class Guest:
     """What to run: (disks) are cases.Disk, (keys) are typed at its console.
     Once it says the words (ask), dom0 runs (visit), a shell script, if there is
@@ -55,6 +59,7 @@ class Guest:
         ramdisk = f'ramdisk="{at}/initrd"\n' if self.initrd else ""
         return (f'name="guest{number}"\ntype="{self.abi}"\n'
                 f'memory={self.memory}\nvcpus={self.vcpus}\n'
+                f'max_event_channels={EVENT_CHANNELS}\n'
                 f'kernel="{at}/image"\n{ramdisk}'
                 f'extra={_quoted(" ".join(self.args))}\ndisk=[{disks}]\n'
                 f'vif=[{vifs}]\n{KEEP}')

@@ -71,6 +71,21 @@ int event_handle(evtchn_port_t port, event_fn fn, void *context);
 void event_mask(evtchn_port_t port);
 void event_unmask(evtchn_port_t port);
 
+/*
+ * Have events come by the hypervisor's FIFO ABI from now on: in the order in
+ * which they were sent, by priority, and up to 131071 channels. 0, also when
+ * they do already; -ENOSYS: there is no such ABI here, all stays as it is;
+ * -EBUSY: another vCPU has been started; -ENOMEM.
+ */
+int event_use_fifo(void);
+
+/*
+ * Where several events are pending those of the least (priority) come first:
+ * from 0 to 15, 7 if nobody said otherwise. It counts from the next one on.
+ * -ENOSYS without event_use_fifo, -EINVAL for no such port or priority.
+ */
+int event_set_priority(evtchn_port_t port, unsigned priority);
+
 /* EVTCHNOP_send: tell the other end. 0, or -EINVAL for no such channel. */
 int event_send(evtchn_port_t port);
 
