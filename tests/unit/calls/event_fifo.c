@@ -7,7 +7,6 @@
 #include "host/port_fifo.h"
 #include "tests/harness/fake_domain.h"
 
-
 #define evtchn(cmd, op) call(__HYPERVISOR_event_channel_op, cmd, put(op))
 
 /* Pages of the guest, mapped nowhere. */
