@@ -289,7 +289,7 @@ bool port_pending(const struct domain *dom, evtchn_port_t port)
 
 int port_set_priority(struct domain *dom, evtchn_port_t port, uint32_t priority)
 {
-    if (port == 0 || port >= dom->ports.nr)
+    if (port >= dom->ports.nr)
         return -EINVAL;
     if (!dom->ports.fifo)
         return -ENOSYS;
