@@ -203,7 +203,7 @@ Test(event_channel, refuses_virqs_and_vcpus_that_do_not_exist)
     virq.virq = VIRQ_CONSOLE; /* a global one starts on vCPU 0 */
     cr_expect_eq(evtchn(EVTCHNOP_bind_virq, virq), -EINVAL);
     cr_expect_eq(evtchn(EVTCHNOP_bind_ipi, ipi), -ENOENT);
-    cr_expect_eq(evtchn(EVTCHNOP_bind_pirq, pirq), -EINVAL);
+    cr_expect_eq(evtchn(EVTCHNOP_bind_pirq, pirq), -EPERM);
 }
 
 Test(event_channel, drops_what_is_sent_to_nobody)
@@ -253,7 +253,7 @@ Test(event_channel, holds_masked_events_back_until_unmasked)
     cr_expect_eq(unmask(port), 0);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 0,
                  "unmasking what is not masked raises nothing");
-    cr_expect_eq(unmask(0), -EINVAL);
+    cr_expect_eq(unmask(0), 0);
     cr_expect_eq(unmask(PORT_MAX_2LEVEL), -EINVAL);
     reset();
 }
@@ -336,7 +336,7 @@ Test(event_channel, tells_the_status_of_free_ports_too)
     cr_expect_eq(st.u.virq, VIRQ_TIMER);
     cr_expect_eq(status(40, &st), 0);
     cr_expect_eq(st.status, EVTCHNSTAT_closed);
-    cr_expect_eq(status(0, &st), -EINVAL);
+    cr_expect_eq(status(0, &st), 0);
     cr_expect_eq(status(PORT_MAX_2LEVEL, &st), -EINVAL);
 
     st = (struct evtchn_status){.dom = BACKEND_ID, .port = 1};
