@@ -66,14 +66,15 @@ static inline void tell_flush_vcpus(struct domain *dom, uint64_t mask,
     for (unsigned i = 0; i < dom->nr_vcpus; i++) {
         struct vcpu *vcpu = &dom->vcpus[i];
 
-        if (!(mask >> i & 1))
+        if (!(mask >> i & 1) || (ops && ops->one_cache && !vcpu->up))
             continue;
         if (nr_pages)
             tell_invalidate(vcpu, va, nr_pages);
         else
             tell_invalidate_all(vcpu);
-        if (ops && !ops->one_cache)
-            turn_stop(&dom->turn, vcpu);
+        if (ops && ops->one_cache)
+            return;
+        turn_stop(&dom->turn, vcpu);
     }
 }
 

@@ -121,10 +121,16 @@ def jumps_into_the_shim_give_nothing():
     if ON == "kvm":
         raise tap.Skip("it is not in the guest's address space")
     sentences = {0: "", 125: "the guest crashed", 1: "internal error"}
+    hangs = 0
     for offset in range(0, 640, 4):
-        result = wild("jump", f"shim+{offset}")
+        try:
+            result = wild("jump", f"shim+{offset}", timeout=20)
+        except subprocess.TimeoutExpired:
+            hangs += 1  # the middle of an instruction may be a loop
+            continue
         assert result.status in sentences, (offset, result)
         assert sentences[result.status] in result.report, (offset, result)
+    assert hangs <= 2, hangs
     for offset in range(0x200000, 0x300000, 0x5000):
         crashed("jump", f"shim+{offset:#x}")
 

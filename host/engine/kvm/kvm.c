@@ -247,12 +247,12 @@ static bool before_guest(struct kvm_cpu *cpu, struct vcpu *vcpu)
         const uint32_t work =
             __atomic_exchange_n(&cpu->work, 0, __ATOMIC_RELAXED);
 
+        if (!vcpu->up)
+            turn_wait_up(vcpu);
         if (dom->end != DOMAIN_RUNS)
             return false;
         if (work & WORK_TICK)
             domain_work(vcpu);
-        if (!vcpu->up)
-            turn_wait_up(vcpu);
         tick_arm(vcpu);
     }
     return dom->end == DOMAIN_RUNS;

@@ -8,9 +8,8 @@
 #include "host/engine/process/process.h"
 #include "host/version.h"
 
-#define CPU(field) process_cpu+CPU_##field(%rip)
-#define REG(n)     process_cpu+CPU_REGS+8*(n)(%rip)
-#define FRAME(n)   process_cpu+CPU_FRAME+8*(n)(%rip)
+#define FIRST(field) process_cpus+CPU_##field(%rip)
+#define REG(n)       CPU_REGS+8*(n)
 
 /* struct regs */
 #define R15 0
@@ -34,18 +33,28 @@
 #define RSP 18
 #define SS 19
 
-#define XSAVE(offset) process_cpu+CPU_XSAVE+offset(%rip)
-
     .macro movaps_out n
-    movaps %xmm\n, XSAVE(XSAVE_XMM+16*\n)
+    movaps %xmm\n, CPU_XSAVE+XSAVE_XMM+16*\n(%rbx)
     .endm
     .macro movaps_in n
-    movaps XSAVE(XSAVE_XMM+16*\n), %xmm\n
+    movaps CPU_XSAVE+XSAVE_XMM+16*\n(%rsp), %xmm\n
     .endm
     .macro XMM move
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     \move \n
     .endr
+    .endm
+
+    /* RAX := the record of this thread, one of several. */
+    .macro FIND_RECORD
+1:  movl %es, %eax
+    xorl $PROCESS_ES_BITS, %eax
+    testl $~PROCESS_ES_INDEX, %eax
+    jz 2f
+    ud2                                 /* the handler loads ES, and goes on */
+    jmp 1b
+2:  shll $PROCESS_ES_SHIFT, %eax
+    addq process_records(%rip), %rax
     .endm
 
     .section .rodata
@@ -74,10 +83,10 @@ process_hypercall_entry:
     jne process_slow
     .globl process_fast_known
 process_fast_known:
-    movl CPU(WORK), %eax
-    orl CPU(NO_FAST), %eax
+    movl FIRST(WORK), %eax
+    orl FIRST(NO_FAST), %eax
     jnz 1f
-    movq CPU(INFO), %rdi
+    movq FIRST(INFO), %rdi
     movzwl (%rdi), %eax                 /* evtchn_upcall_pending, _mask */
     xorl %edi, %edi
     decl %eax
@@ -85,14 +94,37 @@ process_fast_known:
     movl $PARAVANE_XEN_VERSION, %eax
     ret
 1:  movl $17, %eax
+    jmp process_slow
+
+    /* The same where there are several vCPUs; any other call begins below. */
+    .globl process_many_version
+process_many_version:
+    testl %edi, %edi
+    jne 4f
+    .globl process_many_known
+process_many_known:
+    FIND_RECORD
+    movl CPU_WORK(%rax), %edi
+    orl CPU_NO_FAST(%rax), %edi
+    jnz 3f
+    movq CPU_INFO(%rax), %rdi
+    movzwl (%rdi), %eax
+    xorl %edi, %edi
+    decl %eax
+    jz 3f
+    movl $PARAVANE_XEN_VERSION, %eax
+    ret
+3:  xorl %edi, %edi
+4:  jmp process_many + 17*PROCESS_MANY_ENTRY
     .globl process_fast_end
 process_fast_end:
 
+    /* One vCPU: its record is the first. */
 process_slow:
-    movq %rsp, REG(RSP)
-    movq CPU(HOST_RSP), %rsp
-    movl $1, CPU(IN_SHIM)
-    movq %rax, REG(RAX)
+    movq %rcx, process_cpus+REG(RCX)(%rip)
+    leaq process_cpus(%rip), %rcx
+    movq %rax, REG(RAX)(%rcx)
+process_call:
     leaq process_hypercall(%rip), %rax
     jmp process_save
 
@@ -102,35 +134,43 @@ process_slow:
      */
     .globl process_iret_entry
 process_iret_entry:
-    movq %rsp, REG(RSP)
-    movq CPU(HOST_RSP), %rsp
-    movl $1, CPU(IN_SHIM)
-    movq %rax, REG(RAX)
+    movq %rcx, process_cpus+REG(RCX)(%rip)
+    leaq process_cpus(%rip), %rcx
+    movq %rax, REG(RAX)(%rcx)
+process_call_iret:
     leaq process_iret(%rip), %rax
+    jmp process_save
 
-process_save:                           /* RAX: the C function to call */
-    movq %r15, REG(R15)
-    movq %r14, REG(R14)
-    movq %r13, REG(R13)
-    movq %r12, REG(R12)
-    movq %rbp, REG(RBP)
-    movq %rbx, REG(RBX)
-    movq %r11, REG(R11)
-    movq %r10, REG(R10)
-    movq %r9, REG(R9)
-    movq %r8, REG(R8)
-    movq %rcx, REG(RCX)
-    movq %rdx, REG(RDX)
-    movq %rsi, REG(RSI)
-    movq %rdi, REG(RDI)
+    /*
+     * RAX: the C function to call. RCX: the record, which has the guest's RAX
+     * and RCX already.
+     */
+process_save:
+    movq %rsp, REG(RSP)(%rcx)
+    movq CPU_HOST_RSP(%rcx), %rsp
+    movl $1, CPU_IN_SHIM(%rcx)
+    movq %r15, REG(R15)(%rcx)
+    movq %r14, REG(R14)(%rcx)
+    movq %r13, REG(R13)(%rcx)
+    movq %r12, REG(R12)(%rcx)
+    movq %rbp, REG(RBP)(%rcx)
+    movq %rbx, REG(RBX)(%rcx)
+    movq %r11, REG(R11)(%rcx)
+    movq %r10, REG(R10)(%rcx)
+    movq %r9, REG(R9)(%rcx)
+    movq %r8, REG(R8)(%rcx)
+    movq %rdx, REG(RDX)(%rcx)
+    movq %rsi, REG(RSI)(%rcx)
+    movq %rdi, REG(RDI)(%rcx)
     pushfq
-    popq REG(RFLAGS)
+    popq REG(RFLAGS)(%rcx)
     pushq $0x202                        /* no DF, AC, TF, NT in the shim */
     popfq
-    movq %rax, %rbx
+    movq %rcx, %rbx
+    movq %rax, %r12
     rdfsbase %rax
-    movq %rax, CPU(GUEST_FS)
-    movq CPU(HOST_FS), %rax
+    movq %rax, CPU_GUEST_FS(%rbx)
+    movq CPU_HOST_FS(%rbx), %rax
     wrfsbase %rax
 
     /*
@@ -139,40 +179,42 @@ process_save:                           /* RAX: the C function to call */
      * do. The shim computes nothing with x87.
      */
     xorl %ecx, %ecx
-    cmpl $0, CPU(TELLS_IN_USE)
+    cmpl $0, CPU_TELLS_IN_USE(%rbx)
     je 1f
     incl %ecx
     xgetbv
     testl $XSTATE_WIDE, %eax
     jnz 1f
-    movl $0, CPU(WIDE)
-    stmxcsr XSAVE(XSAVE_MXCSR)
+    movl $0, CPU_WIDE(%rbx)
+    stmxcsr CPU_XSAVE+XSAVE_MXCSR(%rbx)
     XMM movaps_out
     jmp 2f
-1:  movl $1, CPU(WIDE)
-    movl CPU(XSTATE), %eax
+1:  movl $1, CPU_WIDE(%rbx)
+    movl CPU_XSTATE(%rbx), %eax
     xorl %edx, %edx
-    xsave64 XSAVE(0)
+    xsave64 CPU_XSAVE(%rbx)
 2:  movl $0x1f80, -8(%rsp)
     ldmxcsr -8(%rsp)
-    movq CPU(VCPU), %rdi
-    call *%rbx
+    movq CPU_VCPU(%rbx), %rdi
+    call *%r12
 
-process_go:                             /* EAX: GO_* */
+process_go:                             /* EAX: GO_*, RBX: the record */
     cmpl $GO_LEAVE, %eax
     je process_leave
-    movl %eax, CPU(CHANGED)
+    movl %eax, CPU_CHANGED(%rbx)
 
     /*
-     * From here to the return no C code runs, and REG() and XSAVE hold the
-     * whole guest: a signal in this window goes back to process_recheck, so
-     * that work it announced is not missed.
+     * From here to the return no C code runs, and the record holds the whole
+     * guest: a signal in this window goes back to process_recheck, so that
+     * work it announced is not missed. RSP is the record: signals have a
+     * stack of their own.
      */
     .globl process_window
 process_window:
-    cmpl $0, CPU(WORK)
+    cmpl $0, CPU_WORK(%rbx)
     jne process_recheck
-    cmpl $0, CPU(WIDE)
+    movq %rbx, %rsp
+    cmpl $0, CPU_WIDE(%rsp)
     jne 2f
     movl $1, %ecx
     xgetbv
@@ -181,54 +223,54 @@ process_window:
     /* The shim's library used wider registers: as unused as they were. */
     xorl %edx, %edx
     xrstor64 initial_state(%rip)
-1:  ldmxcsr XSAVE(XSAVE_MXCSR)
+1:  ldmxcsr CPU_XSAVE+XSAVE_MXCSR(%rsp)
     XMM movaps_in
     jmp 3f
-2:  movl CPU(XSTATE), %eax
+2:  movl CPU_XSTATE(%rsp), %eax
     xorl %edx, %edx
-    xrstor64 XSAVE(0)
+    xrstor64 CPU_XSAVE(%rsp)
 3:
-    movq CPU(GUEST_FS), %rax
+    movq CPU_GUEST_FS(%rsp), %rax
     wrfsbase %rax
-    movq REG(R15), %r15
-    movq REG(R14), %r14
-    movq REG(R13), %r13
-    movq REG(R12), %r12
-    movq REG(RBP), %rbp
-    movq REG(RBX), %rbx
-    movq REG(R11), %r11
-    movq REG(R10), %r10
-    movq REG(R9), %r9
-    movq REG(R8), %r8
-    movq REG(RCX), %rcx
-    movq REG(RDX), %rdx
-    movq REG(RSI), %rsi
-    movq REG(RDI), %rdi
-    movq REG(RAX), %rax
-    movl $0, CPU(IN_SHIM)
-    cmpl $GO_RETURN, CPU(CHANGED)
+    movq REG(R15)(%rsp), %r15
+    movq REG(R14)(%rsp), %r14
+    movq REG(R13)(%rsp), %r13
+    movq REG(R12)(%rsp), %r12
+    movq REG(RBP)(%rsp), %rbp
+    movq REG(RBX)(%rsp), %rbx
+    movq REG(R11)(%rsp), %r11
+    movq REG(R10)(%rsp), %r10
+    movq REG(R9)(%rsp), %r9
+    movq REG(R8)(%rsp), %r8
+    movq REG(RCX)(%rsp), %rcx
+    movq REG(RDX)(%rsp), %rdx
+    movq REG(RSI)(%rsp), %rsi
+    movq REG(RDI)(%rsp), %rdi
+    movq REG(RAX)(%rsp), %rax
+    movl $0, CPU_IN_SHIM(%rsp)
+    cmpl $GO_RETURN, CPU_CHANGED(%rsp)
     jne 4f
-    movq REG(RSP), %rsp
+    movq REG(RSP)(%rsp), %rsp
     ret
-4:  leaq process_cpu+CPU_FRAME(%rip), %rsp
+4:  leaq CPU_FRAME(%rsp), %rsp
     iretq
     .globl process_window_end
 process_window_end:
 
     .globl process_recheck
-process_recheck:
-    movl $1, CPU(IN_SHIM)
-    movq CPU(HOST_FS), %rax
+process_recheck:                        /* RBX: the record */
+    movl $1, CPU_IN_SHIM(%rbx)
+    movq CPU_HOST_FS(%rbx), %rax
     wrfsbase %rax
-    movq CPU(HOST_RSP), %rsp
-    movq CPU(VCPU), %rdi
-    call process_before_guest
+    movq CPU_HOST_RSP(%rbx), %rsp
+    movq CPU_VCPU(%rbx), %rdi
+    call process_again
     cmpl $GO_LEAVE, %eax
     je process_leave
-    orl %eax, CPU(CHANGED)
+    orl %eax, CPU_CHANGED(%rbx)
     jmp process_window
 
-    /* void process_enter(void) */
+    /* void process_enter(struct process_cpu *cpu) */
     .globl process_enter
 process_enter:
     pushq %rbx
@@ -238,18 +280,19 @@ process_enter:
     pushq %r14
     pushq %r15
     subq $8, %rsp                       /* calls from here are aligned */
-    movq %rsp, CPU(HOST_RSP)
+    movq %rdi, %rbx
+    movq %rsp, CPU_HOST_RSP(%rbx)
     rdfsbase %rax
-    movq %rax, CPU(HOST_FS)
-    movl $GO_RESUME, CPU(CHANGED)
+    movq %rax, CPU_HOST_FS(%rbx)
+    movl $GO_RESUME, CPU_CHANGED(%rbx)
     jmp process_recheck
 
     .globl process_leave
-process_leave:
-    movl $1, CPU(IN_SHIM)               /* nobody goes back from here */
-    movq CPU(HOST_FS), %rax
+process_leave:                          /* RBX: the record */
+    movl $1, CPU_IN_SHIM(%rbx)          /* nobody goes back from here */
+    movq CPU_HOST_FS(%rbx), %rax
     wrfsbase %rax
-    movq CPU(HOST_RSP), %rsp
+    movq CPU_HOST_RSP(%rbx), %rsp
     addq $8, %rsp
     popq %r15
     popq %r14
@@ -265,9 +308,12 @@ process_leave:
      */
     .globl process_signal_entry
 process_signal_entry:
+    movq %rsp, %r8
+    andq $-PROCESS_ALT_STACK, %r8
+    movq (%r8), %r8                     /* the record */
     rdfsbase %rax
     pushq %rax
-    movq CPU(HOST_FS), %rcx
+    movq CPU_HOST_FS(%r8), %rcx
     wrfsbase %rcx
     pushq $0x202                        /* the kernel leaves AC as it was */
     popfq
@@ -282,6 +328,27 @@ process_sigreturn:
     movl $15, %eax                      /* __NR_rt_sigreturn */
     syscall
     ud2
+
+    /* Several: an entry for each number, so that RAX is free to find which. */
+    .balign PROCESS_MANY_ENTRY
+    .globl process_many
+process_many:
+    .set number, 0
+    .rept PROCESS_NR_STUBS
+    .balign PROCESS_MANY_ENTRY, 0xcc
+    FIND_RECORD
+    movq %rcx, REG(RCX)(%rax)
+    movq $number, REG(RAX)(%rax)
+    movq %rax, %rcx
+    .if number == 23                    /* __HYPERVISOR_iret */
+    jmp process_call_iret
+    .else
+    jmp process_call
+    .endif
+    .set number, number + 1
+    .endr
+    .globl process_many_end
+process_many_end:
     .globl process_entry_end
 process_entry_end:
 

@@ -34,7 +34,7 @@
 
 #define VECTOR_GP 13
 
-struct process_cpu process_cpu;
+struct process_cpu process_cpus[DOMAIN_MAX_VCPUS];
 
 /* Where the guest sees each hypercall stub; the page the builder filled. */
 static uint64_t hypercall_page_va;
@@ -170,7 +170,7 @@ uint64_t process_gs_base(void)
 
 void process_sync_regs(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
 
     if (cpu->changed != GO_RETURN)
         return; /* vcpu->regs is the truth already */
@@ -186,18 +186,20 @@ void process_sync_regs(struct vcpu *vcpu)
 void process_fast_restart(struct vcpu *vcpu)
 {
     struct regs *r = &vcpu->regs;
+    const bool many = r->rip >= (uintptr_t)process_many_version;
+    const char *known = many ? process_many_known : process_fast_known;
 
-    if (r->rip >= (uintptr_t)process_fast_known) {
+    if (many || r->rip >= (uintptr_t)known)
         r->rax = __HYPERVISOR_xen_version;
+    if (r->rip >= (uintptr_t)known)
         r->rdi = XENVER_version;
-    }
     r->rip = hypercall_page_va + (r->rax & 127) * 32;
 }
 
 /* Hand vcpu->regs to the assembly. */
 static void load_regs(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
 
     cpu->regs = vcpu->regs;
     cpu->frame[0] = vcpu->regs.rip;
@@ -210,20 +212,42 @@ static void load_regs(struct vcpu *vcpu)
 
 static void process_set_regs(struct vcpu *vcpu)
 {
-    (void)vcpu;
-    process_cpu.changed = GO_RESUME;
+    process_cpu_of(vcpu)->changed = GO_RESUME;
 }
 
+static void load_bases(struct vcpu *vcpu)
+{
+    process_cpu_of(vcpu)->guest_fs = vcpu->fs_base;
+    __asm__ volatile("wrgsbase %0" : : "r"(*vcpu_gs_base(vcpu)));
+}
+
+/* Of a vCPU that is not here they are loaded when it comes up. */
 static void process_set_bases(struct vcpu *vcpu)
 {
-    process_cpu.guest_fs = vcpu->fs_base;
-    __asm__ volatile("wrgsbase %0" : : "r"(*vcpu_gs_base(vcpu)));
+    if (!vcpu->domain->turn.shared || vcpu == turn_self())
+        load_bases(vcpu);
+}
+
+/* A plain one is whole for a signal of this thread, and cheaper. */
+void process_add_work(struct process_cpu *cpu, uint32_t work)
+{
+    if (cpu->vcpu->domain->turn.shared)
+        __atomic_fetch_or(&cpu->work, work, __ATOMIC_RELAXED);
+    else
+        cpu->work |= work;
 }
 
 static void process_kick(struct vcpu *vcpu)
 {
-    (void)vcpu;
-    process_cpu.work |= WORK_KICK;
+    process_add_work(process_cpu_of(vcpu), WORK_KICK);
+}
+
+/* Down until somebody brings it up, with registers of its own or new ones. */
+static void wait_up(struct vcpu *vcpu)
+{
+    process_sync_regs(vcpu);
+    turn_wait_up(vcpu);
+    load_bases(vcpu);
 }
 
 /* Take the guest to the mode that it is in now. */
@@ -234,20 +258,23 @@ static void follow_mode(struct vcpu *vcpu)
     if (vcpu->user_mode && !mode_can_go(vcpu, &trap.error))
         bounce_trap(vcpu, &trap);
     /* what looks like a hypercall there is none, not even the null call */
-    process_cpu.no_fast = vcpu->user_mode || vcpu->domain->config->trace;
+    process_cpu_of(vcpu)->no_fast =
+        vcpu->user_mode || vcpu->domain->config->trace;
     tlb_follow(vcpu);
 }
 
 /* What is due before the guest may go on, then an event if there is one. */
 int process_before_guest(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
     struct domain *dom = vcpu->domain;
 
     while (cpu->work) {
         const uint32_t work =
             __atomic_exchange_n(&cpu->work, 0, __ATOMIC_RELAXED);
 
+        if (!vcpu->up)
+            wait_up(vcpu);
         if (dom->end != DOMAIN_RUNS)
             return GO_LEAVE;
         if (work & WORK_TICK)
@@ -259,13 +286,21 @@ int process_before_guest(struct vcpu *vcpu)
         process_sync_regs(vcpu);
         bounce_event(vcpu);
     }
-    if (dom->end == DOMAIN_RUNS && cpu->changed == GO_RESUME)
+    if (dom->end == DOMAIN_RUNS && process_root_agrees(vcpu) &&
+        cpu->changed == GO_RESUME)
         follow_mode(vcpu);
     if (dom->end != DOMAIN_RUNS)
         return GO_LEAVE;
     if (cpu->changed == GO_RESUME)
         load_regs(vcpu);
+    turn_enter_guest(&dom->turn, &vcpu->turn);
     return (int)cpu->changed;
+}
+
+int process_again(struct vcpu *vcpu)
+{
+    turn_leave_guest(&vcpu->domain->turn, &vcpu->turn);
+    return process_before_guest(vcpu);
 }
 
 /* A user program found the hypercall page: to the hypervisor a system call. */
@@ -278,12 +313,13 @@ static int call_of_user(struct vcpu *vcpu)
 
 int process_hypercall(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
     const uint64_t nr = cpu->regs.rax & 0xffffffff;
     const uint64_t args[5] = {cpu->regs.rdi, cpu->regs.rsi, cpu->regs.rdx,
                               cpu->regs.r10, cpu->regs.r8};
     long result;
 
+    turn_leave_guest(&vcpu->domain->turn, &vcpu->turn);
     cpu->changed = GO_RETURN;
     cpu->regs.rip = nr; /* until somebody asks for the real one */
     if (vcpu->user_mode)
@@ -298,9 +334,10 @@ int process_hypercall(struct vcpu *vcpu)
 
 int process_iret(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
     const uint64_t none[5] = {0};
 
+    turn_leave_guest(&vcpu->domain->turn, &vcpu->turn);
     cpu->changed = GO_RETURN;
     cpu->regs.rip = __HYPERVISOR_iret;
     if (vcpu->user_mode)
@@ -310,19 +347,11 @@ int process_iret(struct vcpu *vcpu)
     return process_before_guest(vcpu);
 }
 
-static int process_create(struct domain *dom)
+static void create_record(struct vcpu *vcpu)
 {
-    struct process_cpu *cpu = &process_cpu;
-    struct vcpu *vcpu = &dom->vcpus[0];
+    struct process_cpu *cpu = &process_cpus[vcpu->id];
     uint32_t lo, hi;
-    int rc;
 
-    if (dom->nr_vcpus > 1) {
-        log_error("the process engine runs one vCPU, not %u: leave --vcpus "
-                  "away",
-                  dom->nr_vcpus);
-        return -ENOTSUP;
-    }
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     cpu->xstate = lo & XSTATE_MASK;
     cpu->tells_in_use = CPU_FEATURE_PRESENT(XGETBV_ECX_1);
@@ -330,21 +359,52 @@ static int process_create(struct domain *dom)
     cpu->info = vcpu->info;
     cpu->changed = GO_RESUME;
     cpu->work = WORK_TICK;
-    cpu->no_fast = dom->config->trace != 0;
+    cpu->no_fast = vcpu->domain->config->trace != 0;
     /* A fresh vCPU: all in the state that an empty XSAVE area stands for. */
     cpu->wide = 1;
     memset(cpu->xsave, 0, 576);
     memcpy(cpu->xsave + XSAVE_MXCSR, &(uint32_t){0x1f80}, 4);
+    vcpu->engine_vcpu = cpu;
+}
 
+/* The part of a vCPU's thread, which is its own from now on. */
+static int begin_vcpu(struct vcpu *vcpu)
+{
+    if (vcpu->domain->turn.shared)
+        process_mark_thread(process_cpu_of(vcpu));
+    return process_signals_begin(vcpu);
+}
+
+static int process_create(struct domain *dom)
+{
+    int rc;
+
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        create_record(&dom->vcpus[i]);
     rc = tlb_create(dom);
     if (rc)
         return rc;
-    rc = process_signals_create();
+    if (dom->nr_vcpus > 1)
+        rc = process_become_many(dom, hypercall_page_va);
+    if (rc == 0)
+        rc = process_signals_create();
+    if (rc == 0)
+        rc = begin_vcpu(&dom->vcpus[0]);
     if (rc)
         tlb_destroy(dom);
     else
-        tlb_prefill(vcpu);
+        tlb_prefill(&dom->vcpus[0]);
     return rc;
+}
+
+/* With the turn; and has it again when the domain ended. */
+static void run(struct vcpu *vcpu)
+{
+    if (!vcpu->up) /* it may have no registers yet */
+        turn_wait_up(vcpu);
+    load_bases(vcpu);
+    turn_give(&vcpu->domain->turn);
+    process_enter(process_cpu_of(vcpu));
 }
 
 static int process_run(struct domain *dom)
@@ -355,17 +415,21 @@ static int process_run(struct domain *dom)
     };
     int rc;
 
+    rc = turn_start_threads(dom, begin_vcpu, run);
+    if (rc)
+        return rc;
     rc = sandbox_enter(&dom->sandbox, &needs, dom->mem.fd);
     if (rc)
         return rc;
-    __asm__ volatile("wrgsbase %0" : : "r"(dom->vcpus[0].gs_base));
-    process_enter();
+    run(&dom->vcpus[0]);
+    turn_end_threads(dom);
     return 0;
 }
 
 static void process_destroy(struct domain *dom)
 {
-    process_signals_destroy();
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        tick_destroy(&dom->vcpus[i]);
     tlb_destroy(dom);
 }
 
@@ -379,6 +443,7 @@ const struct engine_ops engine_process = {
     .write_stub = process_write_stub,
     .invalidate = tlb_invalidate,
     .invalidate_all = tlb_invalidate_all,
+    .one_cache = true,
     .sync_regs = process_sync_regs,
     .set_regs = process_set_regs,
     .set_bases = process_set_bases,

@@ -9,7 +9,10 @@
  *   the tick                          signals.c, process_signal
  *
  * and three ways back: a plain return (nothing changed but RAX), an iretq from
- * process_cpu.frame (anything may have changed), and sigreturn.
+ * the record's frame (anything may have changed), and sigreturn.
+ *
+ * Each vCPU has a record and a thread; the thread's signal stack says which
+ * record is its own, and, if there are several vCPUs, so does its ES.
  */
 #ifndef HOST_ENGINE_PROCESS_PROCESS_H
 #define HOST_ENGINE_PROCESS_PROCESS_H
@@ -26,6 +29,26 @@
  */
 #define PROCESS_STUB_ENTRY 16
 #define PROCESS_STUB_RET   24
+
+/*
+ * Who calls by the hypercall page has no register to spare, and threads share
+ * their memory. What they do not share, and 64-bit code has no use for, is the
+ * selector in ES: entry (id) of a local descriptor table, which becomes an
+ * offset by a shift. A guest that loads another one has it loaded again at its
+ * next call, by a signal.
+ */
+#define PROCESS_ES(id)   ((id) << 3 | PROCESS_ES_BITS)
+#define PROCESS_ES_BITS  7    /* of a local table, for ring 3 */
+#define PROCESS_ES_INDEX 0xf8 /* where (id) is */
+#define PROCESS_ES_SHIFT 9    /* to the record's offset */
+#define PROCESS_RECORD   4096 /* from one record to the next */
+
+/* Entries for several vCPUs: so many bytes from one number's to the next. */
+#define PROCESS_MANY_ENTRY 64
+#define PROCESS_NR_STUBS   128
+
+/* A signal stack's size and alignment; its first word is the record. */
+#define PROCESS_ALT_STACK 0x20000
 
 /* Offsets into struct process_cpu for entry_x86_64.S, proven in process.c. */
 #define CPU_WORK         0
@@ -51,7 +74,7 @@
 #define XSAVE_MXCSR 24
 #define XSAVE_XMM   160
 
-/* Bits of process_cpu.work. */
+/* Bits of (work). */
 #define WORK_KICK 1 /* a deadline may be nearer, or the domain ended */
 #define WORK_TICK 2 /* look at everything that may be due */
 
@@ -91,9 +114,12 @@ struct process_cpu {
     struct regs regs;
     uint64_t frame[5];     /* for iretq: rip, cs, rflags, rsp, ss */
     uint32_t tells_in_use; /* XGETBV(1) works: the CPU knows what is in use */
-    uint32_t pad[13];
+    uint32_t nr_misses;    /* of the page and place below, in a row */
+    uint64_t miss_va, miss_rip;
+    mfn_t root; /* the page tables it was last seen with */
+    uint32_t pad[6];
     uint8_t xsave[PROCESS_XSAVE_SIZE] __attribute__((aligned(64)));
-};
+} __attribute__((aligned(PROCESS_RECORD)));
 
 static_assert(offsetof(struct process_cpu, work) == CPU_WORK, "layout");
 static_assert(offsetof(struct process_cpu, no_fast) == CPU_NO_FAST, "layout");
@@ -112,25 +138,51 @@ static_assert(offsetof(struct process_cpu, regs) == CPU_REGS, "layout");
 static_assert(offsetof(struct process_cpu, frame) == CPU_FRAME, "layout");
 static_assert(offsetof(struct process_cpu, xsave) == CPU_XSAVE, "layout");
 
-extern struct process_cpu process_cpu;
+static_assert(sizeof(struct process_cpu) == PROCESS_RECORD, "layout");
+
+extern struct process_cpu process_cpus[];
+
+static inline struct process_cpu *process_cpu_of(const struct vcpu *vcpu)
+{
+    return vcpu->engine_vcpu;
+}
 
 /* entry_x86_64.S */
 extern char process_hypercall_entry[], process_fast_known[], process_fast_end[];
+extern char process_many_version[], process_many_known[];
+extern char process_many[], process_many_end[];
+extern struct process_cpu *process_records; /* process_cpus, for these */
 extern char process_iret_entry[], process_entry_end[];
 extern char process_window[], process_window_end[];
 extern char process_recheck[];
 extern char process_leave[];
 extern char process_signal_entry[], process_sigreturn[];
 
-/* Run the guest from process_cpu.regs until the domain ends. */
-void process_enter(void);
+/* Run the guest from the record's registers until the domain ends. */
+void process_enter(struct process_cpu *cpu);
 
 /* Called by the assembly: GO_*. */
 int process_hypercall(struct vcpu *vcpu);
 int process_iret(struct vcpu *vcpu);
-int process_before_guest(struct vcpu *vcpu);
+int process_again(struct vcpu *vcpu);
 void process_signal(int signal, siginfo_t *info, ucontext_t *context,
-                    uint64_t *fs_base);
+                    uint64_t *fs_base, struct process_cpu *cpu);
+
+/* With the turn: what is due before the guest may go on; gives the turn. */
+int process_before_guest(struct vcpu *vcpu);
+
+/* Note WORK_* for (cpu), from any thread or signal. */
+void process_add_work(struct process_cpu *cpu, uint32_t work);
+
+/* threads.c: make ES say that this thread is that of (cpu). */
+void process_mark_thread(const struct process_cpu *cpu);
+
+/* Let the hypercall page and threads' ES serve several vCPUs: 0, or -errno
+ * with a sentence logged. */
+int process_become_many(struct domain *dom, uint64_t page_va);
+
+/* Do all vCPUs that are up use the tables that (vcpu) does? Else it crashed. */
+bool process_root_agrees(struct vcpu *vcpu);
 
 /* The guest's GS base, which it may change by an instruction of its own. */
 uint64_t process_gs_base(void);
@@ -142,9 +194,9 @@ void process_sync_regs(struct vcpu *vcpu);
  */
 void process_fast_restart(struct vcpu *vcpu);
 
-/* signals.c: install handlers, the alternate stack, the tick. */
+/* signals.c: install handlers; this thread's alternate stack and tick. */
 int process_signals_create(void);
-void process_signals_destroy(void);
+int process_signals_begin(struct vcpu *vcpu);
 
 /* tlb.c: the process's own mappings as a cache of the guest's tables. */
 int tlb_create(struct domain *dom);

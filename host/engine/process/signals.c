@@ -5,7 +5,7 @@
  * A handler runs on the alternate stack. If the guest was interrupted, the
  * signal's context is the guest's state: it is copied to vcpu->regs, served by
  * the same code as on any engine, and copied back. If the shim was, the tick
- * only leaves a note (process_cpu.work); a fault there is a bug, ours or, as
+ * only leaves a note (the record's work); a fault there is a bug, ours or, as
  * the guest can jump anywhere, its.
  */
 #include <errno.h>
@@ -25,7 +25,6 @@
 #include "host/pv/bounce.h"
 #include "host/pv/emulate.h"
 
-#define ALT_STACK     (128u << 10)
 #define SA_RESTORER   0x04000000
 #define VECTOR_DB     1
 #define VECTOR_GP     13
@@ -34,6 +33,7 @@
 #define PF_WRITE      2u
 #define PF_USER       4u
 #define PF_FETCH      16u
+#define UD2_LENGTH    2
 #define RFLAGS_TF     0x100u
 #define DR6_STEP      0x4000u
 #define ERROR_IDT     2u
@@ -43,8 +43,6 @@
 #define EXIT_CRASHED  125
 #define EXIT_INTERNAL 1
 #define PATIENCE      3 /* seconds for a report from what is left */
-
-static void *alt_stack;
 
 /* The kernel's own layout: glibc's would insist on its own restorer. */
 struct kernel_sigaction {
@@ -60,7 +58,8 @@ static int handle(int signal)
         .handler = (void (*)(void))(uintptr_t)process_signal_entry,
         .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
         .restorer = (void (*)(void))(uintptr_t)process_sigreturn,
-        .mask = UINT64_C(1) << (TICK_SIGNAL - 1),
+        .mask = UINT64_C(1) << (TICK_SIGNAL - 1) |
+                UINT64_C(1) << (TURN_KICK_SIGNAL - 1),
     };
 
     return syscall(SYS_rt_sigaction, signal, &action, NULL, 8) ? -errno : 0;
@@ -68,35 +67,48 @@ static int handle(int signal)
 
 int process_signals_create(void)
 {
-    static const int signals[] = {SIGSEGV, SIGILL, SIGTRAP,    SIGFPE,
-                                  SIGBUS,  SIGSYS, TICK_SIGNAL};
-    stack_t stack = {.ss_size = ALT_STACK};
+    static const int signals[] = {SIGSEGV,     SIGILL,          SIGTRAP,
+                                  SIGFPE,      SIGBUS,          SIGSYS,
+                                  TICK_SIGNAL, TURN_KICK_SIGNAL};
 
-    alt_stack = mmap(NULL, ALT_STACK, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (alt_stack == MAP_FAILED) {
-        log_error("no memory for the signal stack: %m");
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        if (handle(signals[i]) == 0)
+            continue;
+        log_error("cannot set up signals: %m");
         return -errno;
     }
-    stack.ss_sp = alt_stack;
-    if (sigaltstack(&stack, NULL))
-        goto fail;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (handle(signals[i]))
-            goto fail;
-    if (tick_create(process_cpu.vcpu))
-        goto fail;
     return 0;
-
-fail:
-    log_error("cannot set up signals: %m");
-    munmap(alt_stack, ALT_STACK);
-    return -errno;
 }
 
-void process_signals_destroy(void)
+/* Aligned to its size, so that a handler finds the record from RSP. */
+static void *make_stack(struct process_cpu *cpu)
 {
-    tick_destroy(process_cpu.vcpu);
+    uint8_t *room = mmap(NULL, 2 * PROCESS_ALT_STACK, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uintptr_t stack;
+
+    if (room == MAP_FAILED)
+        return NULL;
+    stack = ((uintptr_t)room + PROCESS_ALT_STACK - 1) &
+            ~(uintptr_t)(PROCESS_ALT_STACK - 1);
+    memcpy((void *)stack, &cpu, sizeof(struct process_cpu *));
+    return (void *)stack;
+}
+
+int process_signals_begin(struct vcpu *vcpu)
+{
+    stack_t stack = {.ss_size = PROCESS_ALT_STACK};
+
+    stack.ss_sp = make_stack(process_cpu_of(vcpu));
+    if (!stack.ss_sp) {
+        log_error("no memory for the signal stack: %m");
+        return -ENOMEM;
+    }
+    if (sigaltstack(&stack, NULL) || tick_create(vcpu)) {
+        log_error("cannot set up the signals of vCPU %u: %m", vcpu->id);
+        return -errno;
+    }
+    return 0;
 }
 
 static void regs_from_context(struct regs *regs, const ucontext_t *context)
@@ -141,13 +153,16 @@ static void regs_to_context(const struct regs *regs, ucontext_t *context)
 }
 
 /* Go on in the shim at (label), with its stack, once the handler returns. */
-static void continue_in_shim(ucontext_t *context, void *label,
-                             uint64_t *fs_base)
+static void continue_in_shim(const struct process_cpu *cpu, ucontext_t *context,
+                             void *label, uint64_t *fs_base)
 {
-    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)label;
-    context->uc_mcontext.gregs[REG_RSP] = (greg_t)process_cpu.host_rsp;
-    context->uc_mcontext.gregs[REG_EFL] = RFLAGS_SHIM; /* not the guest's */
-    *fs_base = process_cpu.host_fs;
+    greg_t *g = context->uc_mcontext.gregs;
+
+    g[REG_RIP] = (greg_t)(uintptr_t)label;
+    g[REG_RBX] = (greg_t)(uintptr_t)cpu; /* where these labels want it */
+    g[REG_RSP] = (greg_t)cpu->host_rsp;
+    g[REG_EFL] = RFLAGS_SHIM; /* not the guest's */
+    *fs_base = cpu->host_fs;
 }
 
 /* A page fault: a miss in our cache, or one for the guest to see. */
@@ -155,16 +170,17 @@ static void guest_page_fault(struct vcpu *vcpu, uint64_t va, uint64_t error)
 {
     struct trap trap = {.vector = VECTOR_PF, .has_error = true, .cr2 = va};
     const bool write = error & PF_WRITE, fetch = error & PF_FETCH;
-    static uint64_t last_va, last_rip;
-    static unsigned repeats;
+    struct process_cpu *cpu = process_cpu_of(vcpu);
 
     switch (tlb_fill(vcpu, va, write, fetch)) {
     case TLB_FILLED:
         /* The same miss over and over would be a loop that nobody sees. */
-        repeats = va == last_va && vcpu->regs.rip == last_rip ? repeats + 1 : 0;
-        last_va = va;
-        last_rip = vcpu->regs.rip;
-        if (repeats > 1000)
+        if (va != cpu->miss_va || vcpu->regs.rip != cpu->miss_rip)
+            cpu->nr_misses = 0;
+        cpu->nr_misses++;
+        cpu->miss_va = va;
+        cpu->miss_rip = vcpu->regs.rip;
+        if (cpu->nr_misses > 1000)
             domain_crash(vcpu, "the page at 0x%lx cannot be kept mapped", va);
         return;
     case TLB_REFUSED:
@@ -241,19 +257,34 @@ static void guest_called(struct vcpu *vcpu, const siginfo_t *info)
         guest_syscall(vcpu);
 }
 
+/* Who kicks has noted the work already. */
+static bool is_call_to_work(int signal)
+{
+    return signal == TICK_SIGNAL || signal == TURN_KICK_SIGNAL;
+}
+
+static void note_work(struct process_cpu *cpu, int signal)
+{
+    if (signal != TICK_SIGNAL)
+        return;
+    tick_rang(cpu->vcpu);
+    process_add_work(cpu, WORK_TICK);
+}
+
 /* The guest was running: serve what stopped it and go on, or leave. */
-static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
+static void from_guest(struct process_cpu *cpu, int signal,
+                       const siginfo_t *info, ucontext_t *context,
                        uint64_t *fs_base)
 {
-    struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = cpu->vcpu;
+
+    turn_leave_guest(&vcpu->domain->turn, &vcpu->turn);
 
     cpu->changed = GO_RESUME; /* vcpu->regs is the truth */
     cpu->guest_fs = vcpu->fs_base = *fs_base;
     *vcpu_gs_base(vcpu) = process_gs_base();
-    if (signal == TICK_SIGNAL) {
-        tick_rang(process_cpu.vcpu);
-        cpu->work |= WORK_TICK;
+    if (is_call_to_work(signal)) {
+        note_work(cpu, signal);
     } else if (signal == SIGSYS) {
         guest_called(vcpu, info);
     } else {
@@ -261,7 +292,7 @@ static void from_guest(int signal, const siginfo_t *info, ucontext_t *context,
     }
 
     if (process_before_guest(vcpu) == GO_LEAVE) {
-        continue_in_shim(context, process_leave, fs_base);
+        continue_in_shim(cpu, context, process_leave, fs_base);
         return;
     }
     regs_to_context(&vcpu->regs, context);
@@ -289,6 +320,7 @@ static bool process_stray(uint64_t rip)
  */
 static struct {
     volatile sig_atomic_t happened;
+    struct process_cpu *cpu;
     bool internal; /* not the guest's doing, as far as one can see */
     int signal;
     bool refused; /* by the sandbox */
@@ -328,7 +360,7 @@ _Noreturn static void give_up(void)
 /* Runs in place of what faulted, with the tick to end it. */
 _Noreturn static void report_wreck(void)
 {
-    struct vcpu *vcpu = process_cpu.vcpu;
+    struct vcpu *vcpu = wreck.cpu->vcpu;
 
     if (wreck.internal) {
         fault_end(wreck.signal, wreck.rip, wreck.refused,
@@ -345,14 +377,15 @@ _Noreturn static void report_wreck(void)
     end_now(EXIT_CRASHED);
 }
 
-static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
+static void shim_fault(struct process_cpu *cpu, int signal,
+                       const siginfo_t *info, ucontext_t *context,
                        uint64_t *fs_base)
 {
     static const struct itimerspec patience = {.it_value.tv_sec = PATIENCE};
-    struct process_cpu *cpu = &process_cpu;
     greg_t *g = context->uc_mcontext.gregs;
 
     wreck.happened = 1;
+    wreck.cpu = cpu;
     wreck.signal = signal;
     wreck.refused = signal == SIGSYS;
     wreck.system_call = info->si_syscall;
@@ -370,53 +403,57 @@ static void shim_fault(int signal, const siginfo_t *info, ucontext_t *context,
     plain_syscall(SYS_timer_settime, cpu->vcpu->tick.timer, 0,
                   (long)(uintptr_t)&patience, 0);
     sigdelset(&context->uc_sigmask, TICK_SIGNAL);
-    continue_in_shim(context, (void *)(uintptr_t)report_wreck, fs_base);
+    continue_in_shim(cpu, context, (void *)(uintptr_t)report_wreck, fs_base);
     /* On what will be free of this stack: the other may be anywhere. */
     g[REG_RSP] = (greg_t)(((uintptr_t)context & ~UINT64_C(15)) - 8);
 }
 
 void process_signal(int signal, siginfo_t *info, ucontext_t *context,
-                    uint64_t *fs_base)
+                    uint64_t *fs_base, struct process_cpu *cpu)
 {
-    struct process_cpu *cpu = &process_cpu;
     struct vcpu *vcpu = cpu->vcpu;
     greg_t *g = context->uc_mcontext.gregs;
     const uint64_t rip = (uint64_t)g[REG_RIP];
-    const bool fault = signal != TICK_SIGNAL;
+    const bool fault = !is_call_to_work(signal);
 
-    if (wreck.happened)
+    if (wreck.happened && wreck.cpu == cpu)
         give_up();
-    if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB &&
-        between(rip, process_hypercall_entry, process_entry_end)) {
+    if (wreck.happened)
+        return; /* another thread ends this */
+    if (signal == SIGILL && vcpu->domain->turn.shared &&
+        (between(rip, process_many_version, process_fast_end) ||
+         between(rip, process_many, process_many_end))) {
+        process_mark_thread(cpu);
+        g[REG_RIP] += UD2_LENGTH;
+    } else if (signal == SIGTRAP && g[REG_TRAPNO] == VECTOR_DB &&
+               between(rip, process_hypercall_entry, process_entry_end)) {
         /* Stepping ends at the door: a call begun again never gets done. */
         g[REG_EFL] &= ~(greg_t)RFLAGS_TF;
     } else if (between(rip, process_hypercall_entry, process_fast_end)) {
         /* Still the guest's registers: as if the stub had not jumped yet. */
         regs_from_context(&vcpu->regs, context);
         process_fast_restart(vcpu);
-        from_guest(signal, info, context, fs_base);
+        from_guest(cpu, signal, info, context, fs_base);
     } else if (between(rip, process_window, process_window_end)) {
         if (!fault) {
-            tick_rang(process_cpu.vcpu);
-            cpu->work |= WORK_TICK;
-            continue_in_shim(context, process_recheck, fs_base);
+            note_work(cpu, signal);
+            continue_in_shim(cpu, context, process_recheck, fs_base);
             return;
         }
         /* The return itself faulted: blame where it was going. */
         cpu->in_shim = 1;
         *fs_base = cpu->guest_fs;
         process_sync_regs(vcpu);
-        from_guest(signal, info, context, fs_base);
+        from_guest(cpu, signal, info, context, fs_base);
         /* vector state was restored already: the context has it */
         cpu->in_shim = 0;
     } else if (!cpu->in_shim && process_stray(rip)) {
         regs_from_context(&vcpu->regs, context);
-        from_guest(signal, info, context, fs_base);
+        from_guest(cpu, signal, info, context, fs_base);
     } else if (!fault && (cpu->in_shim || between(rip, process_hypercall_entry,
                                                   process_entry_end))) {
-        tick_rang(process_cpu.vcpu);
-        cpu->work |= WORK_TICK;
+        note_work(cpu, signal);
     } else {
-        shim_fault(signal, info, context, fs_base);
+        shim_fault(cpu, signal, info, context, fs_base);
     }
 }
