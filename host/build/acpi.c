@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "host/domain.h"
+#include "host/pvh/lapic.h"
+
 #define LAPIC_ADDR 0xfee00000u
 
 #define FADT_REDUCED (1u << 20) /* of (flags): no fixed hardware */
@@ -76,8 +79,10 @@ struct madt {
     struct header header;
     uint32_t lapic_addr;
     uint32_t flags; /* 0: no PICs beside */
-    struct madt_lapic cpus[8];
+    struct madt_lapic cpus[DOMAIN_MAX_VCPUS];
 } __attribute__((packed));
+
+_Static_assert(OFFSET_MADT + sizeof(struct madt) <= PAGE_SIZE, "one page");
 
 static uint8_t checksum(const void *bytes, size_t size)
 {
@@ -124,7 +129,7 @@ static void build_madt(struct madt *madt, unsigned nr_cpus)
             .type = MADT_LAPIC,
             .length = sizeof *madt->cpus,
             .processor = (uint8_t)i,
-            .apic_id = (uint8_t)(2 * i), /* as Xen numbers them */
+            .apic_id = lapic_id_of(i),
             .flags = LAPIC_USABLE,
         };
     seal(madt);

@@ -198,7 +198,8 @@ static void set_entry_state(struct builder *b)
         .rflags = RFLAGS_ENTRY,
     };
     vcpu->paging = (struct paging){.cr0 = CR0_ENTRY};
-    lapic_init(&vcpu->lapic);
+    for (unsigned i = 0; i < b->dom->nr_vcpus; i++)
+        lapic_init(&b->dom->vcpus[i].lapic, lapic_id_of(i));
     vcpu->up = true;
 }
 

@@ -48,7 +48,9 @@ long call_event_channel_op_compat(void *opaque, const uint64_t *args);
 /* vcpu_op.c, timer.c */
 long call_vcpu_op(void *opaque, const uint64_t *args);
 long call_set_timer_op(void *opaque, const uint64_t *args);
+/* Up, if it is not; down, which ends the domain if it was the last. */
 void vcpu_bring_up(struct vcpu *vcpu);
+void vcpu_take_down(struct vcpu *vcpu);
 long timer_set_singleshot(struct vcpu *vcpu, uint64_t timeout);
 long timer_set_periodic(struct vcpu *vcpu, uint64_t period);
 

@@ -26,7 +26,7 @@ static long go_up(struct vcpu *target)
 }
 
 /* The last vCPU going down is a way to power off. */
-static long go_down(struct vcpu *target)
+void vcpu_take_down(struct vcpu *target)
 {
     struct domain *dom = target->domain;
     bool others = false;
@@ -35,11 +35,10 @@ static long go_down(struct vcpu *target)
         others |= i != target->id && dom->vcpus[i].up;
     if (!others) {
         domain_end(dom, DOMAIN_POWEROFF);
-        return 0;
+        return;
     }
     target->up = false;
     tell_kick(target);
-    return 0;
 }
 
 static long get_runstate_info(struct vcpu *vcpu, const struct vcpu *target,
@@ -160,7 +159,8 @@ long call_vcpu_op(void *opaque, const uint64_t *args)
     case VCPUOP_up:
         return go_up(target);
     case VCPUOP_down:
-        return go_down(target);
+        vcpu_take_down(target);
+        return 0;
     case VCPUOP_is_up:
         return target->up;
     case VCPUOP_get_runstate_info:

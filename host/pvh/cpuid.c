@@ -23,7 +23,7 @@
 #define AMD_TOPOLOGY   (1u << 22) /* leaf 0x8000001e */
 #define CACHE_CORES    0xffffc000u
 
-void pvh_xen_leaf(uint32_t index, uint32_t out[4])
+void pvh_xen_leaf(uint32_t index, unsigned id, uint32_t out[4])
 {
     memset(out, 0, 4 * sizeof *out);
     switch (index) {
@@ -43,6 +43,7 @@ void pvh_xen_leaf(uint32_t index, uint32_t out[4])
     case 4:
         out[0] = XEN_HVM_CPUID_IOMMU_MAPPINGS | XEN_HVM_CPUID_VCPU_ID_PRESENT |
                  XEN_HVM_CPUID_DOMID_PRESENT;
+        out[1] = id;
         out[2] = DOMAIN_ID;
         return;
     default:
@@ -50,12 +51,13 @@ void pvh_xen_leaf(uint32_t index, uint32_t out[4])
     }
 }
 
-void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
+void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, unsigned id,
+                     uint32_t regs[4])
 {
     switch (leaf) {
     case 1:
         regs[1] &= ~(LEAF1_EBX_APIC_ID | LEAF1_EBX_NR_CPUS);
-        regs[1] |= ONE_CPU;
+        regs[1] |= ONE_CPU | (uint32_t)lapic_id_of(id) << 24;
         regs[2] &= ~(LEAF1_ECX_VMX | LEAF1_ECX_X2APIC | LEAF1_ECX_TSC_DEADLINE |
                      LEAF1_ECX_OSXSAVE);
         regs[2] |= LEAF1_ECX_HYPERVISOR;
@@ -68,6 +70,7 @@ void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
     case 0x1f:
         memset(regs, 0, 4 * sizeof *regs);
         regs[2] = subleaf & 0xff; /* an invalid level: there is one CPU */
+        regs[3] = lapic_id_of(id);
         return;
     case 0x80000001:
         regs[2] &= ~(AMD_SVM | AMD_EXTAPIC | AMD_CMP_LEGACY | AMD_TOPOLOGY);

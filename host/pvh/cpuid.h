@@ -11,14 +11,17 @@
 #define PVH_NR_LEAVES     6u
 #define PVH_HYPERCALL_MSR 0x40000000u
 
-/* Xen's leaf (index), of PVH_NR_LEAVES, as EAX, EBX, ECX, EDX. */
-void pvh_xen_leaf(uint32_t index, uint32_t out[4]);
+/*
+ * Xen's leaf (index), of PVH_NR_LEAVES, as EAX, EBX, ECX, EDX, for vCPU (id).
+ */
+void pvh_xen_leaf(uint32_t index, unsigned id, uint32_t out[4]);
 
 /*
- * (regs), EAX to EDX as KVM offers them for (leaf, subleaf), become those of a
- * machine of one CPU with a plain local APIC, under a hypervisor, which does
- * not offer to be one itself.
+ * (regs), EAX to EDX as KVM offers them for (leaf, subleaf), become those of
+ * vCPU (id): a package of one CPU with a plain local APIC, under a hypervisor,
+ * which does not offer to be one itself.
  */
-void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+void pvh_adjust_leaf(uint32_t leaf, uint32_t subleaf, unsigned id,
+                     uint32_t regs[4]);
 
 #endif

@@ -35,12 +35,17 @@
 #define ICR_NOBODY    0x0u /* who stands in ICR_HIGH */
 #define ICR_SELF      0x40000u
 #define ICR_ALL       0x80000u
+#define ICR_LOGICAL   0x800u
+#define ICR_ASSERT    0x4000u
 #define ICR_WRITABLE  0xccfffu
+#define BROADCAST     0xff
+#define DFR_FLAT      0xf
 #define LOWEST_VECTOR 16
 
-void lapic_init(struct lapic *lapic)
+void lapic_init(struct lapic *lapic, uint8_t id)
 {
-    *lapic = (struct lapic){.regs[REG_DFR] = UINT32_MAX,
+    *lapic = (struct lapic){.regs[REG_ID] = (uint32_t)id << 24,
+                            .regs[REG_DFR] = UINT32_MAX,
                             .regs[REG_SVR] = 0xff,
                             .regs[REG_VERSION] = VERSION};
     for (unsigned i = 0; i < NR_LVTS; i++)
@@ -84,7 +89,7 @@ uint32_t lapic_read(const struct lapic *lapic, uint32_t offset)
     return reg == REG_PPR ? priority(lapic) : lapic->regs[reg];
 }
 
-/* One vCPU: a command reaches it or nobody. INIT and the like reach nobody. */
+/* What of a command is for the sender itself. */
 static void command(struct lapic *lapic, uint32_t value)
 {
     const uint32_t to = value & ICR_SHORTHAND;
@@ -132,6 +137,39 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value)
     default:
         return;
     }
+}
+
+struct lapic_command lapic_last_command(const struct lapic *lapic)
+{
+    const uint32_t value = lapic->regs[REG_ICR];
+
+    return (struct lapic_command){
+        .vector = (uint8_t)value,
+        .mode = value >> 8 & 7,
+        .destination = (uint8_t)(lapic->regs[REG_ICR_HIGH] >> 24),
+        .shorthand = value >> 18 & 3,
+        .logical = value & ICR_LOGICAL,
+        .assert = value &ICR_ASSERT,
+    };
+}
+
+/* The logical IDs are masks of eight (flat), or four in one of 15 clusters. */
+static bool is_in_mask(const struct lapic *lapic, uint8_t mask)
+{
+    const uint8_t own = (uint8_t)(lapic->regs[REG_LDR] >> 24);
+
+    if (lapic->regs[REG_DFR] >> 28 == DFR_FLAT)
+        return own & mask;
+    return (own >> 4 == mask >> 4 || mask >> 4 == 0xf) && (own & mask & 0xf);
+}
+
+bool lapic_is_meant(const struct lapic *lapic,
+                    const struct lapic_command *command)
+{
+    if (command->logical)
+        return is_in_mask(lapic, command->destination);
+    return command->destination == BROADCAST ||
+           command->destination == lapic->regs[REG_ID] >> 24;
 }
 
 void lapic_raise(struct lapic *lapic, uint8_t vector)

@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         dom->mem.frames[i].uses = 0; /* no tables of PV's */
         dom->mem.frames[i].pinned = false;
     }
-    lapic_init(&vcpu->lapic);
+    lapic_init(&vcpu->lapic, 0);
     while (input_left(&in)) {
         const uint8_t what = input_u8(&in) % 8;
 

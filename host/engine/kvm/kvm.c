@@ -336,8 +336,10 @@ static void allow_vcpu(struct sandbox *sandbox, const struct domain *dom,
         return;
     sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_INTERRUPT);
     sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_NMI);
-    if (cpu->vm->irqchip)
-        sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_MP_STATE);
+    if (!cpu->vm->irqchip)
+        return;
+    sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_GET_MP_STATE);
+    sandbox_allow_args(sandbox, SYS_ioctl, cpu->fd, KVM_SET_MP_STATE);
 }
 
 static void allow(struct domain *dom, const struct kvm_vm *vm)

@@ -10,11 +10,13 @@
 #include <hypercall/dispatch.h>
 
 #include "host/build/image.h"
+#include "host/calls/calls.h"
 #include "host/domain.h"
 #include "host/engine/kvm/kvm.h"
 #include "host/engine/kvm/pvh_code.h"
 #include "host/log.h"
 #include "host/pvh/cpuid.h"
+#include "host/pvh/ipi.h"
 
 #define RFLAGS_IF UINT64_C(0x200)
 #define EFER_LMA  UINT64_C(0x400)
@@ -72,7 +74,9 @@ static void interrupt(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
  */
 static bool signal_apic(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
 {
-    const struct kvm_msi msi = {.address_lo = APIC_ADDR, .data = vector};
+    const struct kvm_msi msi = {
+        .address_lo = APIC_ADDR | (uint32_t)lapic_id_of(vcpu->id) << 12,
+        .data = vector};
     const int rc = ioctl(cpu->vm->fd, KVM_SIGNAL_MSI, &msi);
 
     if (rc < 0)
@@ -230,6 +234,8 @@ static void serve_mmio(struct kvm_cpu *cpu, struct vcpu *vcpu)
     } else if (run->mmio.is_write) {
         memcpy(&value, run->mmio.data, sizeof value);
         lapic_write(&vcpu->lapic, (uint32_t)offset, value);
+        if (offset == LAPIC_COMMAND)
+            ipi_send(vcpu);
     } else {
         value = lapic_read(&vcpu->lapic, (uint32_t)offset);
         memcpy(run->mmio.data, &value, sizeof value);
@@ -256,13 +262,18 @@ static void serve_wrmsr(struct kvm_cpu *cpu, struct domain *dom)
     cpu->run->msr.error = !done;
 }
 
+static bool has_interrupt(struct vcpu *vcpu)
+{
+    return lapic_next(&vcpu->lapic) >= 0;
+}
+
 /* With interrupts off nothing will end it: that is how a CPU is left. */
 static void serve_halt(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     if (!(cpu->run->s.regs.regs.rflags & RFLAGS_IF))
-        domain_end(vcpu->domain, DOMAIN_POWEROFF);
-    else if (lapic_next(&vcpu->lapic) < 0)
-        domain_sleep(vcpu, UINT64_MAX, NULL);
+        vcpu_take_down(vcpu);
+    else if (!has_interrupt(vcpu))
+        domain_sleep(vcpu, UINT64_MAX, has_interrupt);
 }
 
 static void serve_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
@@ -305,7 +316,7 @@ static void interrupted_pvh(struct kvm_cpu *cpu, struct vcpu *vcpu)
         return;
     if (ioctl(cpu->fd, KVM_GET_MP_STATE, &state) == 0 &&
         state.mp_state == KVM_MP_STATE_HALTED)
-        domain_end(vcpu->domain, DOMAIN_POWEROFF);
+        vcpu_take_down(vcpu);
 }
 
 /* The code that was loaded, before anybody runs it. */

@@ -100,7 +100,7 @@ int pvh_vm_follow(struct kvm_vm *vm, const struct memory *mem)
     return rc ? rc : fill_slots(vm, mem, ranges, nr);
 }
 
-static int set_cpuid(int kvm, int vcpu)
+static int set_cpuid(int kvm, int vcpu, unsigned id)
 {
     struct kvm_cpuid2 *cpuid =
         calloc(1, sizeof *cpuid + MAX_CPUID * sizeof *cpuid->entries);
@@ -117,7 +117,7 @@ static int set_cpuid(int kvm, int vcpu)
 
         if (e.function >> 8 == PVH_FIRST_LEAF >> 8)
             continue;
-        pvh_adjust_leaf(e.function, e.index, regs);
+        pvh_adjust_leaf(e.function, e.index, id, regs);
         e.eax = regs[0];
         e.ebx = regs[1];
         e.ecx = regs[2];
@@ -127,7 +127,7 @@ static int set_cpuid(int kvm, int vcpu)
     for (uint32_t i = 0; rc == 0 && i < PVH_NR_LEAVES; i++) {
         uint32_t out[4];
 
-        pvh_xen_leaf(i, out);
+        pvh_xen_leaf(i, id, out);
         cpuid->entries[nr++] =
             (struct kvm_cpuid_entry2){.function = PVH_FIRST_LEAF + i,
                                       .eax = out[0],
@@ -210,6 +210,7 @@ static void set_sregs(struct kvm_cpu *cpu, const struct pvh_start *start)
 
 void pvh_vm_start(struct kvm_cpu *cpu, const struct pvh_start *start)
 {
+    const struct kvm_mp_state runnable = {KVM_MP_STATE_RUNNABLE};
     const struct regs *r = &start->regs;
 
     cpu->run->s.regs.regs = (struct kvm_regs){
@@ -225,6 +226,8 @@ void pvh_vm_start(struct kvm_cpu *cpu, const struct pvh_start *start)
         .rflags = r->rflags,
     };
     set_sregs(cpu, start);
+    if (cpu->vm->irqchip) /* else it is what it is: those wait for a SIPI */
+        ioctl(cpu->fd, KVM_SET_MP_STATE, &runnable);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
@@ -252,11 +255,11 @@ static int set_up_vcpu(struct kvm_cpu *cpu, int kvm, const struct vcpu *vcpu,
     int rc;
 
     *step = "give it a CPU";
-    rc = vm_create_vcpu(cpu, vcpu->id, kvm, cpu->vm->fd);
+    rc = vm_create_vcpu(cpu, lapic_id_of(vcpu->id), kvm, cpu->vm->fd);
     if (rc)
         return rc;
     *step = "describe the CPU";
-    rc = set_cpuid(kvm, cpu->fd);
+    rc = set_cpuid(kvm, cpu->fd, vcpu->id);
     if (rc)
         return rc;
     *step = "let it have the host's TSC";

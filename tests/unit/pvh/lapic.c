@@ -19,7 +19,7 @@ static struct lapic lapic;
 
 static void enable(void)
 {
-    lapic_init(&lapic);
+    lapic_init(&lapic, 0);
     lapic_write(&lapic, SVR, 0x1ff);
 }
 
@@ -27,7 +27,7 @@ TestSuite(lapic, .init = enable);
 
 Test(lapic, begins_disabled_and_masked)
 {
-    lapic_init(&lapic);
+    lapic_init(&lapic, 0);
     cr_expect_eq(lapic_read(&lapic, ID), 0);
     cr_expect_eq(lapic_read(&lapic, VERSION) & 0xff, 0x14);
     cr_expect_eq(lapic_read(&lapic, SVR), 0xff);
