@@ -13,7 +13,7 @@
 #include <pvguest/page.h>
 
 #define BUFFER_PAGES 32
-#define BUFFER_BYTES (BUFFER_PAGES * 4096u)
+#define BUFFER_BYTES ((size_t)BUFFER_PAGES * 4096)
 #define NAME_MAX     4096
 
 /* ustar (POSIX.1-1988) */

@@ -98,6 +98,11 @@ void gather_begin(struct sending *sending, const struct segment *segment)
     sending->next_sequence = sequence(segment) + (uint32_t)segment->len;
 }
 
+static bool same(const uint8_t *a, const uint8_t *b, size_t at, size_t end)
+{
+    return memcmp(a + at, b + at, end - at) == 0;
+}
+
 /* All but what says how long, and where, a segment is. */
 static bool same_headers(const struct segment *a, const struct segment *b)
 {
@@ -105,20 +110,20 @@ static bool same_headers(const struct segment *a, const struct segment *b)
 
     if (a->header_len != b->header_len || a->ipv6 != b->ipv6 ||
         a->tcp_at != b->tcp_at ||
-        memcmp(a->ip - SIZEOF_ETH_HDR, b->ip - SIZEOF_ETH_HDR, SIZEOF_ETH_HDR))
+        !same(a->ip - SIZEOF_ETH_HDR, b->ip - SIZEOF_ETH_HDR, 0,
+              SIZEOF_ETH_HDR))
         return false;
     if (a->ipv6) {
-        if (memcmp(a->ip, b->ip, 4) || memcmp(a->ip + 6, b->ip + 6, ip_len - 6))
+        if (!same(a->ip, b->ip, 0, 4) || !same(a->ip, b->ip, 6, ip_len))
             return false;
-    } else if (a->ip[0] != b->ip[0] || a->ip[1] != b->ip[1] ||
-               memcmp(a->ip + 6, b->ip + 6, 4) ||
-               memcmp(a->ip + 12, b->ip + 12, ip_len - 12)) {
+    } else if (!same(a->ip, b->ip, 0, 2) || !same(a->ip, b->ip, 6, 10) ||
+               !same(a->ip, b->ip, 12, ip_len)) {
         return false;
     }
     /* ports; acknowledgement; window; urgent pointer and options */
-    return !memcmp(a->tcp, b->tcp, 4) && !memcmp(a->tcp + 8, b->tcp + 8, 4) &&
-           !memcmp(a->tcp + 14, b->tcp + 14, 2) &&
-           !memcmp(a->tcp + 18, b->tcp + 18, a->header_len - a->tcp_at - 18);
+    return same(a->tcp, b->tcp, 0, 4) && same(a->tcp, b->tcp, 8, 12) &&
+           same(a->tcp, b->tcp, 14, 16) &&
+           same(a->tcp, b->tcp, 18, a->header_len - a->tcp_at);
 }
 
 bool gather_more(struct sending *sending, struct pbuf *pbuf,

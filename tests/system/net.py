@@ -185,6 +185,29 @@ def missing_wires_are_told():
     refused("socket=/" + "x" * 200, "too long")
 
 
+def bad_specs_are_told():
+    for specs, word in (
+            ([""], "does not say"), (["user,socket=/x"], "several networks"),
+            (["nonsense"], "nonsense"), (["colour=red"], "colour"),
+            (["user,mac=00:16:3e:00:00"], "00:16:3e:00:00"),
+            (["user,mac=00:16:3e:00:00:zz"], "zz"),
+            (["user,mac=01:00:00:00:00:01"], "many receivers"),
+            (["user,mac=00:00:00:00:00:00"], "all zero"),
+            (["user,mtu=67"], "67"), (["user,mtu=65536"], "65536"),
+            (["user,mtu=big"], "big"), (["user,mtu=1500,mtu=1500"], "twice"),
+            (["user,rate=fast"], "fast"), (["user,rate=1b/s@1us"], "too low"),
+            (["vifname=a/b"], "a/b"), (["bridge="], "bridge"),
+            (["user,hostfwd=tcp::99999-:80"], "99999"),
+            (["vifname=tap0,hostfwd=tcp::80-:80"], "forward"),
+            (["user,script=vif-bridge"], "vif-bridge"),
+            (["user,mac=00:16:3e:00:00:01", "user,mac=00:16:3e:00:00:01"],
+             "same MAC")):
+        options = [word for spec in specs for word in ("--net", spec)]
+        result = guest.run(*options, guest=guest.example("hello"))
+        assert result.status == 2, (specs, result)
+        assert word in guest.one_sentence(result), (specs, result)
+
+
 def passt_that_is_missing_or_cannot_is_told():
     env = {**os.environ, "PATH": "/nonexistent"}
     refused("user", "install", "passt", env=env)
@@ -226,6 +249,7 @@ if __name__ == "__main__":
         a_peer_that_hangs_up_takes_only_the_link,
         a_peer_that_lies_takes_only_the_link,
         missing_wires_are_told,
+        bad_specs_are_told,
         passt_that_is_missing_or_cannot_is_told,
         a_port_that_is_taken_is_told,
         a_device_that_is_no_tap_is_told,
