@@ -17,9 +17,10 @@ static struct {
 /* It need not be where the public headers have it by default. */
 static void find_table(void)
 {
-    struct xen_machphys_mapping mapping;
+    struct xen_machphys_mapping mapping = {0};
 
-    if (hypercall_memory_op(XENMEM_machphys_mapping, &mapping))
+    if (hypercall_memory_op(XENMEM_machphys_mapping, &mapping) ||
+        !mapping.v_start)
         guest_panic("the hypervisor shows no table of machine frames");
     machphys.pfns = (const uint64_t *)mapping.v_start;
     machphys.nr = mapping.max_mfn + 1;

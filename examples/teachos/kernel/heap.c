@@ -77,7 +77,7 @@ void *calloc(size_t nr, size_t size)
 {
     void *memory;
 
-    if (size && nr > SIZE_MAX / size)
+    if (nr == 0 || size == 0 || nr > SIZE_MAX / size)
         return NULL;
     memory = malloc(nr * size);
     return memory ? memset(memory, 0, nr * size) : NULL;

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "read";
     volatile unsigned long *at = (unsigned long *)KERNEL;
-    volatile int zero = 0;
+    long zero = number("0");
     static char data[1] = {(char)0xc3}; /* ret */
 
     if (strcmp(what, "read") == 0)
@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "privileged") == 0)
         __asm__ volatile("mov %%cr3, %%rax" ::: "rax");
     else if (strcmp(what, "divide") == 0)
-        return 7 / zero;
+        return (int)(7 / zero);
     printf("it did not\n");
     return 0;
 }

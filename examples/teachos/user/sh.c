@@ -54,7 +54,10 @@ static const char *take_word(const char *line, char **to)
 
     for (; *line; line++) {
         if (quote ? *line == quote : *line == '\'' || *line == '"') {
-            quote = quote ? 0 : *line;
+            if (quote)
+                quote = 0;
+            else
+                quote = *line;
             continue;
         }
         if (!quote && (*line == ' ' || *line == '\t' || is_operator(*line)))

@@ -161,10 +161,9 @@ static void memory(void)
 
 static void fill_memory(void)
 {
-    char *at = sbrk(0);
-    unsigned long size = HEAP_MAX / 2;
+    const unsigned long size = HEAP_MAX / 2;
+    char *at = sbrk(size);
 
-    at = sbrk(size);
     for (unsigned long i = 0; at && i < size; i += PAGE)
         at[i] = 1;
 }

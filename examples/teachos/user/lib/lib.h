@@ -44,9 +44,9 @@ const char *error_text(long error);
 
 /* %s %c %d %u %x %lu %lx and so on, a width, - and 0; to descriptor 1 or (fd).
  */
-void printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fprintf(long fd, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+#define printf(...) fprintf(1, __VA_ARGS__)
 
 /* "NAME: WHAT: why" on descriptor 2; returns 1, for main to return. */
 int complain(const char *name, const char *what, long error);

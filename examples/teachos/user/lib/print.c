@@ -37,7 +37,7 @@ static void put_text(struct out *out, const char *text, long width, char pad)
 static void put_number(struct out *out, unsigned long value, bool negative,
                        unsigned base, long width, char pad)
 {
-    char digits[24];
+    char digits[24] = {0};
     size_t at = sizeof digits;
 
     digits[--at] = '\0';
@@ -50,73 +50,76 @@ static void put_number(struct out *out, unsigned long value, bool negative,
     put_text(out, digits + at, width, pad);
 }
 
-static const char *convert(struct out *out, const char *p, va_list *args)
-{
-    bool left = *p == '-', is_long = false;
-    char pad = *p == '0' ? '0' : ' ', c[2] = {0};
-    long width = 0, value;
+struct conversion {
+    long width; /* negative: to the left */
+    char pad;
+    bool is_long;
+};
 
-    p += left || pad == '0';
+/* What stands between % and the letter, at which it returns. */
+static const char *parse(const char *p, struct conversion *conv)
+{
+    bool left = *p == '-';
+    long width = 0;
+
+    *conv = (struct conversion){.pad = *p == '0' ? '0' : ' '};
+    p += left || *p == '0';
     for (; *p >= '0' && *p <= '9'; p++)
         width = width * 10 + (*p - '0');
-    width = left ? -width : width;
+    conv->width = left ? -width : width;
     for (; *p == 'l' || *p == 'z'; p++)
-        is_long = true;
-    switch (*p) {
-    case 's':
-        put_text(out, va_arg(*args, const char *), width, ' ');
-        break;
-    case 'c':
-        c[0] = (char)va_arg(*args, int);
-        put_text(out, c, width, ' ');
-        break;
-    case 'd':
-        value = is_long ? va_arg(*args, long) : va_arg(*args, int);
-        put_number(out, (unsigned long)(value < 0 ? -value : value), value < 0,
-                   10, width, pad);
-        break;
-    case 'u':
-    case 'x':
-        put_number(out,
-                   is_long ? va_arg(*args, unsigned long)
-                           : va_arg(*args, unsigned),
-                   false, *p == 'x' ? 16 : 10, width, pad);
-        break;
-    default:
-        put(out, *p);
-    }
-    return p + 1;
+        conv->is_long = true;
+    return p;
 }
 
-static void vfprintf(long fd, const char *format, va_list *args)
+static void put_signed(struct out *out, long value,
+                       const struct conversion *conv)
 {
-    struct out out = {.fd = fd};
-
-    while (*format) {
-        if (*format == '%')
-            format = convert(&out, format + 1, args);
-        else
-            put(&out, *format++);
-    }
-    flush(&out);
+    put_number(out, (unsigned long)(value < 0 ? -value : value), value < 0, 10,
+               conv->width, conv->pad);
 }
 
 void fprintf(long fd, const char *format, ...)
 {
+    struct out out = {.fd = fd};
+    struct conversion conv;
+    char c[2] = {0};
     va_list args;
 
     va_start(args, format);
-    vfprintf(fd, format, &args);
+    while (*format) {
+        if (*format != '%') {
+            put(&out, *format++);
+            continue;
+        }
+        format = parse(format + 1, &conv);
+        switch (*format++) {
+        case 's':
+            put_text(&out, va_arg(args, const char *), conv.width, ' ');
+            break;
+        case 'c':
+            c[0] = (char)va_arg(args, int);
+            put_text(&out, c, conv.width, ' ');
+            break;
+        case 'd':
+            put_signed(&out,
+                       conv.is_long ? va_arg(args, long) : va_arg(args, int),
+                       &conv);
+            break;
+        case 'u':
+        case 'x':
+            put_number(&out,
+                       conv.is_long ? va_arg(args, unsigned long)
+                                    : va_arg(args, unsigned),
+                       false, format[-1] == 'x' ? 16 : 10, conv.width,
+                       conv.pad);
+            break;
+        default:
+            put(&out, format[-1]);
+        }
+    }
     va_end(args);
-}
-
-void printf(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vfprintf(1, format, &args);
-    va_end(args);
+    flush(&out);
 }
 
 int complain(const char *name, const char *what, long error)
