@@ -15,6 +15,7 @@
 #include "host/engine/engine.h"
 #include "host/guest_access.h"
 #include "host/log.h"
+#include "host/report_walk.h"
 
 #define STACK_WORDS     16
 #define CODE_BYTES      16
@@ -103,6 +104,23 @@ static void print_code(struct vcpu *vcpu)
         walk.present && walk.noexec ? ", not executable" : "");
 }
 
+/*
+ * The ways of addresses that may be why it broke: the last fault's, and those
+ * of code and stack where these cannot be had.
+ */
+static void print_walks(struct vcpu *vcpu)
+{
+    const uint64_t rip = vcpu->regs.rip, rsp = vcpu->regs.rsp;
+    uint8_t byte;
+
+    if (vcpu->cr2)
+        report_walk(say, vcpu, "cr2", vcpu->cr2);
+    if (rip != vcpu->cr2 && guest_read(vcpu, guest_addr(rip), &byte, 1))
+        report_walk(say, vcpu, "rip", rip);
+    if (rsp != vcpu->cr2 && guest_read(vcpu, guest_addr(rsp - 8), &byte, 1))
+        report_walk(say, vcpu, "rsp - 8", rsp - 8);
+}
+
 static void print_stack(struct vcpu *vcpu)
 {
     const uint64_t sp = vcpu->regs.rsp & ~UINT64_C(7);
@@ -179,6 +197,7 @@ void domain_crash(struct vcpu *vcpu, const char *format, ...)
         log_error("the guest crashed: %s", reason);
     print_registers(vcpu);
     print_code(vcpu);
+    print_walks(vcpu);
     print_stack(vcpu);
     print_backtrace(vcpu);
     print_last_calls(dom);

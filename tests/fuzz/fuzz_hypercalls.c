@@ -173,6 +173,7 @@ static void fill_grant(struct input *in)
 
 /* The number of uses that each frame should have. */
 static uint32_t expected[RAM_PAGES + SHARED_PAGES];
+static size_t expected_linear; /* entries to tables of their own level */
 
 static void expect_use(mfn_t mfn)
 {
@@ -181,6 +182,24 @@ static void expect_use(mfn_t mfn)
 }
 
 /* All that the present entries of a table in use refer to. */
+/*
+ * An entry of table (index). Tables of its own level, which it may only refer
+ * to while nobody refers to it so, are counted apart; it itself costs nothing.
+ */
+static void expect_use_by(size_t index, mfn_t mfn)
+{
+    const struct frame *table = &dom->mem.frames[index];
+    const size_t other = memory_index(&dom->mem, mfn);
+
+    if (table->type > TYPE_L1 && dom->mem.frames[other].type == table->type) {
+        expected_linear++;
+        if (other == index)
+            return;
+        PROMISE(table->linear > 0 && dom->mem.frames[other].linear < 0);
+    }
+    expect_use(mfn);
+}
+
 static void recount_table(size_t index)
 {
     const struct frame *frame = &dom->mem.frames[index];
@@ -189,12 +208,13 @@ static void recount_table(size_t index)
     for (unsigned i = 0; i < ENTRIES; i++)
         if ((table[i] & PTE_PRESENT) &&
             (frame->type != TYPE_L1 || (table[i] & PTE_RW)))
-            expect_use((table[i] & PTE_MFN_MASK) >> PAGE_SHIFT);
+            expect_use_by(index, (table[i] & PTE_MFN_MASK) >> PAGE_SHIFT);
 }
 
 static void check_types(void)
 {
     memset(expected, 0, sizeof expected);
+    expected_linear = 0;
     for (size_t i = 0; i < dom->mem.nr_frames; i++) {
         const struct frame *frame = &dom->mem.frames[i];
 
@@ -217,6 +237,7 @@ static void check_types(void)
         expected[(size_t)((uint8_t *)vcpu->info - dom->mem.base) / PAGE_SIZE]++;
     for (size_t i = 0; i < dom->mem.nr_frames; i++)
         PROMISE(dom->mem.frames[i].uses == expected[i]);
+    PROMISE(dom->mem.nr_linear == expected_linear);
 }
 
 static void check_ports(void)

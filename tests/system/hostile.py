@@ -181,8 +181,24 @@ def a_guest_may_unmap_itself():
 
 
 def a_guest_may_destroy_its_tables():
-    crashed("clear-tables", "top")
-    crashed("clear-tables", "bottom")
+    """The report tells where the way of the address that failed ends."""
+    for order in ("top", "bottom"):
+        result = crashed("clear-tables", order)
+        assert re.search(r"  walk of cr2 [0-9a-f]{16}:\n"
+                         r"    L4 in mfn [0-9a-f]+ \(an L4 table\), slot 0: "
+                         r"[0-9a-f]{16}[^\n]*\n", result.report), result
+        assert ", not present\n" in result.report, result
+
+
+def the_report_tells_what_frames_are_used_as():
+    result = crashed("store", "tables")
+    walk = re.search(r"  walk of cr2 .*?\n(?=  \w)", result.report, re.S)
+    assert walk, result
+    levels = re.findall(r"    L(\d) in mfn [0-9a-f]+ \(an L\1 table\)",
+                        walk.group())
+    assert levels == ["4", "3", "2", "1"], result
+    assert re.search(r" ro kernel.*, mfn [0-9a-f]+ \(an L4 table\)\n",
+                     walk.group()), result
 
 
 def table_operations_on_what_is_none_are_refused():
@@ -265,6 +281,7 @@ if __name__ == "__main__":
         damage_to_the_shim_is_not_for_ever,
         a_guest_may_unmap_itself,
         a_guest_may_destroy_its_tables,
+        the_report_tells_what_frames_are_used_as,
         table_operations_on_what_is_none_are_refused,
         a_guest_may_give_all_of_its_memory_away,
         a_guest_may_exhaust_what_it_has,
