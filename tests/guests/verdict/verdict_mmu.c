@@ -278,13 +278,13 @@ static void preserve(void)
     update(maddr(pte), was | A);
     say(update(maddr(pte) | MMU_PT_UPDATE_PRESERVE_AD, was),
         "which keeps A and D");
-    say(*pte >> 5 & 3, "A and D then");
+    say((long)(*pte >> 5 & 3), "A and D then");
     update(maddr(pte), was | A | D);
     say(update(maddr(pte) | MMU_PT_UPDATE_PRESERVE_AD, was | P),
         "which keeps both");
-    say(*pte >> 5 & 3, "both then");
+    say((long)(*pte >> 5 & 3), "both then");
     say(update(maddr(pte), was), "which does not");
-    say(*pte >> 5 & 3, "what is left");
+    say((long)(*pte >> 5 & 3), "what is left");
     say(update(maddr(pte) | MMU_PT_UPDATE_PRESERVE_AD, 0x1000),
         "which keeps them of what is gone");
     say((long)*pte, "then");
