@@ -95,7 +95,7 @@ struct domain_config {
     unsigned nr_disks;
     struct net_config nets[CONFIG_MAX_NETS];
     unsigned nr_nets;
-    unsigned trace; /* enum trace_what */
+    unsigned trace;      /* enum trace_what */
     const char *control; /* path of a FIFO for the user's words, or NULL */
     bool restart;        /* after a reboot */
     bool verbose;

@@ -28,8 +28,8 @@ def fetch():
     return trees[linux], trees["busybox-static"]
 
 
-def files():
-    """Its kernel, a path, and its initrd, bytes."""
+def files(more=None):
+    """Its kernel, a path, and its initrd, bytes; (more) adds to that."""
     linux, busybox = fetch()
     contents = initramfs.Initramfs()
     contents.file("init", os.path.join(HERE, "stranger-init"), 0o755)
@@ -41,4 +41,6 @@ def files():
         order.append(f"/modules/{os.path.basename(file)}")
         contents.file(order[-1], file)
     contents.bytes("modules.order", "\n".join(order + [""]).encode())
+    if more:
+        more(contents)
     return kernel.bzimage(linux), contents.pack()
