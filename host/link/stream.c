@@ -27,6 +27,8 @@ _Static_assert(BUFFER_BYTES >= 2 * (LENGTH_SIZE + FRAME_MAX),
 
 struct stream {
     struct link link;
+    int peer;     /* the number that its descriptor has, whoever it is */
+    int listener; /* where the next one comes; -1: there is no next */
     uint8_t in[BUFFER_BYTES];
     size_t in_at, in_end; /* bytes received and not yet returned */
     uint8_t out[BUFFER_BYTES];
@@ -38,16 +40,47 @@ static struct stream *stream_of(struct link *link)
     return (struct stream *)link;
 }
 
+/*
+ * The sandbox knows descriptors by number: the peer's is kept for the next, if
+ * there can be one, who is waited for instead.
+ */
 static int go_down(struct link *link, const char *why)
 {
+    struct stream *s = stream_of(link);
+
     if (link->up) {
         link->up = false;
         link->wants_out = false;
-        close(link->fd);
-        link->fd = -1;
+        if (s->listener < 0) {
+            close(link->fd);
+            s->peer = -1;
+        } else {
+            shutdown(link->fd, SHUT_RDWR);
+        }
+        link->fd = s->listener;
         log_warning("network: %s: the guest's link is down", why);
     }
     return -EIO;
+}
+
+/* Has another one come? Then it takes the place of the last. */
+static void come_up(struct link *link)
+{
+    struct stream *s = stream_of(link);
+    int fd;
+
+    if (link->up || s->listener < 0)
+        return;
+    fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (dup3(fd, s->peer, O_CLOEXEC) == s->peer) {
+        s->in_at = s->in_end = s->out_at = s->out_end = 0;
+        link->fd = s->peer;
+        link->up = true;
+        log_warning("network: another one came: the guest's link is up");
+    }
+    close(fd);
 }
 
 static void stream_flush(struct link *link)
@@ -139,6 +172,7 @@ static ssize_t stream_receive(struct link *link, uint8_t **bytes,
 {
     struct stream *s = stream_of(link);
 
+    come_up(link);
     while (link->up) {
         const size_t there = s->in_end - s->in_at;
         const size_t length = frame_length(s);
@@ -171,16 +205,29 @@ static void stream_accept(struct link *link, bool partial, bool gso_tcpv4,
 
 static void stream_allow(const struct link *link, struct sandbox *sandbox)
 {
+    const struct stream *s = (const struct stream *)link;
+
     sandbox_allow_arg(sandbox, SYS_read, link->fd);
     sandbox_allow_arg(sandbox, SYS_write, link->fd);
-    sandbox_allow_arg(sandbox, SYS_close, link->fd);
+    if (s->listener < 0) {
+        sandbox_allow_arg(sandbox, SYS_close, link->fd);
+        return;
+    }
+    sandbox_allow_arg(sandbox, SYS_accept4, s->listener);
+    sandbox_allow_args(sandbox, SYS_shutdown, link->fd, SHUT_RDWR);
+    sandbox_allow(sandbox, SYS_dup3, SANDBOX_ANY, link->fd, O_CLOEXEC);
+    sandbox_allow(sandbox, SYS_close, SANDBOX_ANY, SANDBOX_ANY, SANDBOX_ANY);
 }
 
 static void stream_close(struct link *link)
 {
-    if (link->fd >= 0)
-        close(link->fd);
-    free(stream_of(link));
+    struct stream *s = stream_of(link);
+
+    if (s->peer >= 0)
+        close(s->peer);
+    if (s->listener >= 0)
+        close(s->listener);
+    free(s);
 }
 
 struct link *stream_create(const struct net_config *config, int fd)
@@ -203,6 +250,8 @@ struct link *stream_create(const struct net_config *config, int fd)
         .fd = fd,
         .up = true,
     };
+    s->peer = fd;
+    s->listener = -1;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return &s->link;
 }
@@ -222,8 +271,11 @@ static int connect_to(const struct sockaddr_un *address)
     return fd;
 }
 
-/* One peer, for the whole run. A socket left behind by others makes room. */
-static int wait_for_peer(const struct sockaddr_un *address)
+/*
+ * The first peer; (*kept) is where the next come. A socket left behind by
+ * others makes room.
+ */
+static int wait_for_peer(const struct sockaddr_un *address, int *kept)
 {
     int fd, listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct stat left;
@@ -243,18 +295,21 @@ static int wait_for_peer(const struct sockaddr_un *address)
         listen(listener, 1) == 0) {
         log_info("waiting for the other end of %s", address->sun_path);
         fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        unlink(address->sun_path);
     }
-    if (fd < 0)
+    if (fd < 0) {
         fd = -errno;
-    close(listener);
+        close(listener);
+    } else {
+        fcntl(listener, F_SETFL, O_NONBLOCK);
+        *kept = listener;
+    }
     return fd;
 }
 
 int stream_open(const struct net_config *config, struct link **link)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    int fd, listener = -1;
 
     if (strlen(config->socket) >= sizeof address.sun_path) {
         log_error("the path of the socket '%s' is too long: %zu bytes fit",
@@ -262,7 +317,7 @@ int stream_open(const struct net_config *config, struct link **link)
         return -ENAMETOOLONG;
     }
     strcpy(address.sun_path, config->socket);
-    fd = config->kind == NET_LISTEN ? wait_for_peer(&address)
+    fd = config->kind == NET_LISTEN ? wait_for_peer(&address, &listener)
                                     : connect_to(&address);
     if (fd < 0) {
         log_error("cannot %s the socket '%s': %s: %s",
@@ -273,9 +328,13 @@ int stream_open(const struct net_config *config, struct link **link)
         return fd;
     }
     *link = stream_create(config, fd);
-    if (*link)
+    if (*link) {
+        stream_of(*link)->listener = listener;
         return 0;
+    }
     close(fd);
+    if (listener >= 0)
+        close(listener);
     log_error("out of memory for a network device: free some memory");
     return -ENOMEM;
 }

@@ -167,6 +167,30 @@ def a_peer_that_lies_takes_only_the_link():
             process.communicate()
 
 
+def a_link_comes_back_with_the_next_peer():
+    with wire.Wire() as line:
+        path = line.path + "2"
+        process = guest.start("--net", f"listen={path}",
+                              guest=guest.image("frames"))
+        for number in range(3):
+            while not os.path.exists(path):
+                assert process.poll() is None, guest.finish(process)
+            line.hang_up()
+            line.buffer = b""
+            line.peer = socket.socket(socket.AF_UNIX)
+            line.peer.settimeout(30)
+            line.peer.connect(path)
+            if number == 0:
+                wait_for_link(process)
+            assert echo(line, b"%d" % number * 50) == b"%d" % number * 50
+            if number < 2:
+                line.hang_up()
+                says(process, "the guest's link is down")
+        result = finish(line, process)
+    assert result.status == 0, result
+    assert "4 echoed" in result.console, result
+
+
 def hello_with(spec, **popen):
     return guest.run("--net", spec, guest=guest.example("hello"), **popen)
 
@@ -248,6 +272,7 @@ if __name__ == "__main__":
         two_guests_talk_to_each_other,
         a_peer_that_hangs_up_takes_only_the_link,
         a_peer_that_lies_takes_only_the_link,
+        a_link_comes_back_with_the_next_peer,
         missing_wires_are_told,
         bad_specs_are_told,
         passt_that_is_missing_or_cannot_is_told,
