@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "host/config.h"
-#include "probe/probe.h"
+#include "host/probe/probe.h"
 
 #define TRAPS_MAX_PROBES 64
 

@@ -1,5 +1,5 @@
 /* Sensitive instructions that ring 3 runs without a trap. */
-#include "probe/try.h"
+#include "host/probe/try.h"
 
 #define XEN_LEAF 0x40000000u
 #define XEN_WORD 0x566e6558u /* "XenV" */

@@ -7,7 +7,7 @@
 
 #include <xen/sched.h>
 
-#include "probe/probe.h"
+#include "host/probe/probe.h"
 
 extern char guest_stack_top[], guest_end[];
 

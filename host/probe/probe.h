@@ -1,5 +1,5 @@
 /*
- * probe/probe.h: sensitive instructions, each tried once and seen what comes
+ * host/probe/probe.h: sensitive instructions, each tried once and seen what comes
  * of it. The same code runs in a process, and as a guest in any ring: it needs
  * neither a C library nor memory, and whoever runs it hands it the traps.
  *
@@ -8,8 +8,8 @@
  * unseen. (Popek and Goldberg, "Formal requirements for virtualizable third
  * generation architectures", 1974.)
  */
-#ifndef PROBE_PROBE_H
-#define PROBE_PROBE_H
+#ifndef HOST_PROBE_PROBE_H
+#define HOST_PROBE_PROBE_H
 
 #include <stdbool.h>
 #include <stdint.h>

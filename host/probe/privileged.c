@@ -1,5 +1,5 @@
 /* Instructions that are ring 0's alone. */
-#include "probe/try.h"
+#include "host/probe/try.h"
 
 #define CR0_SEEN 0x80050033ul /* what a PV kernel is shown */
 #define DR7_OFF  0x400ul

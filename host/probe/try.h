@@ -1,17 +1,17 @@
 /*
- * probe/try.h: what the probes are made of. (private)
+ * host/probe/try.h: what the probes are made of. (private)
  *
  * Each probe is a straight line: what leads up to the instruction, the
  * instruction, and a look at what it did. If it traps, the handler goes on
  * behind it with the stack as it was.
  */
-#ifndef PROBE_TRY_H
-#define PROBE_TRY_H
+#ifndef HOST_PROBE_TRY_H
+#define HOST_PROBE_TRY_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "probe/probe.h"
+#include "host/probe/probe.h"
 
 #define RFLAGS_IF 0x200ul
 

@@ -1,6 +1,6 @@
-#include "probe/probe.h"
+#include "host/probe/probe.h"
 
-#include "probe/try.h"
+#include "host/probe/try.h"
 
 volatile uint64_t probe_resume, probe_stack;
 
