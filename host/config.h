@@ -125,6 +125,9 @@ void net_stable_mac(const char *name, unsigned index, uint8_t mac[6]);
 /* "xvda" -> 51712. 0 or -EINVAL. */
 int vdev_parse(const char *vdev, uint32_t *virtual_device);
 
+/* Parse --cpus, which says what is wrong: 0 or -EINVAL. */
+int cpu_lists_parse(const char *text, struct domain_config *config);
+
 /*
  * "64M", "1G", "8192K"; a plain number counts MiB, as xl's does. Whole pages,
  * not none. 0, or -EINVAL with a sentence logged.

@@ -75,14 +75,23 @@ static int set_vcpus(struct parser *p, const char *value)
     number = strtoul(value, &end, 10);
     if (*value < '0' || *value > '9' || *end || errno || number == 0)
         return cli_bad_usage(COMMAND, "'%s' is not a number of vCPUs", value);
-    if (number > DOMAIN_MAX_VCPUS) {
-        log_error("a guest cannot have %s vCPUs yet: leave --vcpus away, it "
-                  "then gets %d",
-                  value, DOMAIN_MAX_VCPUS);
-        return STATUS_HOST_TROUBLE;
-    }
+    if (number > DOMAIN_MAX_VCPUS)
+        return cli_bad_usage(COMMAND,
+                             "a guest can have %d vCPUs, not %s: give --vcpus "
+                             "a smaller number",
+                             DOMAIN_MAX_VCPUS, value);
     p->config->nr_vcpus = (unsigned)number;
     return STATUS_OK;
+}
+
+static int set_cpus(struct parser *p, const char *value)
+{
+    if (cpu_lists_parse(value, p->config) == 0)
+        return STATUS_OK;
+    return cli_bad_usage(COMMAND,
+                         "'%s' does not say which host CPUs to use: write "
+                         "--cpus 2, 0-3,^1 or, a list for each vCPU, 0:1",
+                         value);
 }
 
 static int add_disk(struct parser *p, const char *value)
@@ -264,13 +273,14 @@ static const struct option long_options[] = {
     {"kvm-irqchip", required_argument, NULL, LONG(12)},
     {"control", required_argument, NULL, LONG(13)},
     {"on-reboot", required_argument, NULL, LONG(14)},
+    {"cpus", required_argument, NULL, LONG(15)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
-    set_engine, set_memory, set_vcpus,   add_disk,    add_net,
-    set_name,   set_trace,  set_verbose, set_scatter, set_help,
-    set_initrd, set_abi,    set_irqchip, set_control, set_on_reboot,
+    set_engine,  set_memory,  set_vcpus,     add_disk, add_net,    set_name,
+    set_trace,   set_verbose, set_scatter,   set_help, set_initrd, set_abi,
+    set_irqchip, set_control, set_on_reboot, set_cpus,
 };
 
 static int set_option(struct parser *p, int result, char **argv)

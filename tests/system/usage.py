@@ -55,7 +55,7 @@ def unknown_options_are_refused():
 
 def options_need_their_values():
     for option in ("--engine", "--memory", "--vcpus", "--disk", "--net",
-                   "--name", "--trace", "--initrd", "--on-reboot",
+                   "--name", "--trace", "--initrd", "--on-reboot", "--cpus",
                    "--control"):
         misused("run", HELLO, option, says=[option, "needs a value"])
 
@@ -104,7 +104,9 @@ def sizes_may_be_written_in_many_ways():
 def other_silly_values_are_refused():
     for option, values in {
             "--engine": ("", "xen", "PROCESS", "process,kvm"),
-            "--vcpus": ("", "0", "-1", "one", "1x", "99999999999999999999"),
+            "--vcpus": ("", "0", "-1", "one", "1x", "33",
+                        "99999999999999999999"),
+            "--cpus": ("", "x", "3-1", "^0", "0,", "1024", "0::1"),
             "--name": ("", "a/b", "n" * 64),
             "--trace": ("", "hypercall,", ",", "everything", "hypercall;event"),
             "--net": ("", "tap0", "user,mac=x", "mtu=9000")}.items():
@@ -112,8 +114,8 @@ def other_silly_values_are_refused():
             misused("run", option, value, HELLO)
     misused("run", "--initrd", "", HELLO, says=["--initrd"])
     misused("run", "--initrd", "a", "--initrd", "b", HELLO, says=["--initrd"])
-    result = guest.run("--vcpus", "2", guest=HELLO)
-    assert "--vcpus" in guest.one_sentence(result) and result.status == 1
+    result = guest.run("--cpus", "1023", guest=HELLO)
+    assert "--cpus" in guest.one_sentence(result) and result.status == 1
     misused("run", HELLO, "--", "a" * 1024, says=["1023"])
     misused("run", HELLO, "--", "a" * 600, "b" * 600, says=["1023"])
 
@@ -166,7 +168,7 @@ def every_option_of_run_is_in_its_help():
     shown = paravane("run", "--help").console
     for option in ("--engine", "--memory", "--vcpus", "--disk", "--net",
                    "--name", "--trace", "--scatter-p2m", "--verbose",
-                   "--initrd"):
+                   "--initrd", "--cpus"):
         assert option in shown, option
 
 
