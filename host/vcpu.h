@@ -84,7 +84,6 @@ struct vcpu {
     mfn_t
         ldt[VCPU_LDT_FRAMES]; /* those that were used, typed TYPE_DESC; or 0 */
     bool reload; /* others ran: its data segments are loaded anew */
-    uint16_t gs_user_sel;
     unsigned iopl;     /* virtual */
     uint64_t iobitmap; /* guest va of the port permissions, 0: none */
     unsigned nr_ioports;

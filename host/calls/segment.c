@@ -13,7 +13,7 @@
 #include "host/pagetable.h"
 
 #define ENTRIES_PER_PAGE 512
-#define GDT_MAX_ENTRIES  (VCPU_GDT_FRAMES * ENTRIES_PER_PAGE)
+#define GDT_MAX_ENTRIES  (VCPU_GDT_FRAMES * (uint64_t)ENTRIES_PER_PAGE)
 #define LDT_MAX_ENTRIES  8192
 
 #define RPL_MASK    3
@@ -24,6 +24,11 @@
 #define DESC_S          (UINT64_C(1) << 44) /* code or data */
 #define DESC_DPL3       (UINT64_C(3) << 45)
 #define DESC_PRESENT    (UINT64_C(1) << 47)
+#define DESC_READABLE   (UINT64_C(1) << 41) /* of code */
+#define DESC_CODE       (UINT64_C(1) << 43)
+#define DESC_BASE(desc) \
+    (((desc) >> 16 & 0xffffff) | ((desc) >> 56 & 0xff) << 24)
+#define DESC_FLAT UINT64_C(0x00cff3000000ffff)
 
 /* A call gate: where it leads, and bits that are none. */
 #define GATE_SELECTOR(desc) ((uint16_t)((desc) >> 16))
@@ -32,6 +37,38 @@
 
 #define TYPE_SECOND_HALF 0x0 /* of a call gate */
 #define TYPE_CALL_GATE   0xc
+
+/* What (selector) names, 0 if nothing: of the hypervisor's, the flat ones. */
+static uint64_t descriptor(struct vcpu *vcpu, uint16_t selector)
+{
+    const unsigned index = selector >> 3, page = index / ENTRIES_PER_PAGE;
+    const uint64_t *table = NULL;
+
+    if (selector == FLAT_RING3_CS64 || selector == FLAT_RING3_CS32 ||
+        selector == FLAT_RING3_SS64)
+        return DESC_FLAT;
+    if (selector & TABLE_LOCAL && index < vcpu->nr_ldt_entries)
+        table = memory_frame(&vcpu->domain->mem, segment_ldt_frame(vcpu, page));
+    else if (!(selector & TABLE_LOCAL) &&
+             page * ENTRIES_PER_PAGE < vcpu->nr_gdt_entries)
+        table = memory_frame(&vcpu->domain->mem, vcpu->gdt[page]);
+    return table ? __atomic_load_n(&table[index % ENTRIES_PER_PAGE],
+                                   __ATOMIC_RELAXED)
+                 : 0;
+}
+
+/* GS of user mode by selector, of which the base is left: 0 of one that is
+ * none. */
+static void set_user_gs(struct vcpu *vcpu, uint16_t selector)
+{
+    const uint64_t desc =
+        selector > RPL_MASK ? descriptor(vcpu, selector | RPL_MASK) : 0;
+    const bool good = desc & DESC_PRESENT && desc & DESC_S &&
+                      (desc & DESC_DPL3) == DESC_DPL3 &&
+                      (!(desc & DESC_CODE) || desc & DESC_READABLE);
+
+    vcpu->gs_base_user = good ? DESC_BASE(desc) : 0;
+}
 
 long call_set_segment_base(void *opaque, const uint64_t *args)
 {
@@ -53,7 +90,7 @@ long call_set_segment_base(void *opaque, const uint64_t *args)
         vcpu->gs_base = base;
         break;
     case SEGBASE_GS_USER_SEL:
-        vcpu->gs_user_sel = (uint16_t)(base | RPL_MASK);
+        set_user_gs(vcpu, (uint16_t)base);
         break;
     default:
         return -EINVAL;

@@ -137,7 +137,6 @@ static void take_registers(struct vcpu *vcpu, const context *c)
 
 static long initialise_pv(struct vcpu *vcpu, struct vcpu *target, uint64_t arg)
 {
-    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
     context c;
     int rc;
 
@@ -147,12 +146,6 @@ static long initialise_pv(struct vcpu *vcpu, struct vcpu *target, uint64_t arg)
         return -EEXIST;
     if (!is_sane(&c))
         return -EINVAL;
-    if (!(c.flags & VGCF_in_kernel) && ops && !ops->has_user_mode) {
-        log_error("vCPU %u shall begin in user mode, which the engine %s has "
-                  "not: use --engine kvm",
-                  target->id, ops->name);
-        return -EOPNOTSUPP;
-    }
     rc = take_frames(target, &c);
     if (rc)
         return rc;

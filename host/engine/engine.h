@@ -105,9 +105,6 @@ struct engine_ops {
     /* Make the vCPU look at its events soon, from any context. */
     void (*kick)(struct vcpu *vcpu);
 
-    /* Can a PV guest have user programs, on page tables of their own? */
-    bool has_user_mode;
-
     /* Lowest and one past the highest va a guest may map. */
     uint64_t va_start, va_end;
 };

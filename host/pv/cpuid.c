@@ -25,9 +25,9 @@ enum { EAX, EBX, ECX, EDX };
 #define TSC_DEADLINE BIT(24)
 
 /* Leaf 7, EBX, ECX, EDX. */
-#define SMEP     BIT(7)
-#define INVPCID  BIT(10)
-#define SMAP     BIT(20)
+#define SMEP    BIT(7)
+#define INVPCID BIT(10)
+#define SMAP    BIT(20)
 
 #define UMIP   BIT(2)
 #define PKU    BIT(3)

@@ -4,7 +4,6 @@
 #include <xen/xen.h>
 
 #include "host/domain.h"
-#include "host/engine/tell.h"
 #include "host/guest_access.h"
 #include "host/pv/bounce.h"
 #include "host/pv/mode.h"
@@ -52,15 +51,6 @@ static void take_frame(struct vcpu *vcpu, const struct iret_context *frame)
 /* Can the guest go to user mode, by (cs)? If not, it crashed. */
 static bool may_leave(struct vcpu *vcpu, uint64_t cs)
 {
-    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
-
-    if (ops && !ops->has_user_mode) {
-        domain_crash(vcpu,
-                     "the iret hypercall asks for user mode (CS 0x%lx), which "
-                     "the engine %s does not run: use --engine kvm",
-                     cs, ops->name);
-        return false;
-    }
     if (!vcpu->cr3_user) {
         domain_crash(vcpu,
                      "the iret hypercall asks for user mode (CS 0x%lx) without "

@@ -129,6 +129,51 @@ static void tables(void)
     promise(show(table, PTE_WRITABLE) == 0, "then it is a plain page again");
 }
 
+static uint64_t user_gs_base(void)
+{
+    uint32_t lo, hi;
+
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(0xc0000102));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static bool base_of_selector(uint64_t selector, uint64_t base)
+{
+    hypercall_set_segment_base(SEGBASE_GS_USER, 0x123456789000);
+    return hypercall_set_segment_base(SEGBASE_GS_USER_SEL, selector) == 0 &&
+           user_gs_base() == base;
+}
+
+/* Of user mode, so that nothing changes for us. */
+static void selectors(void)
+{
+    unsigned long frames[1] = {page_mfn(table)};
+
+    memset(table, 0, PAGE_SIZE);
+    table[1] = DATA | 0x345678ul << 16 | 0x12ul << 56;
+    table[2] = ABSENT;
+    show(table, PTE_READ_ONLY);
+    hypercall_set_gdt(frames, 8);
+    promise(base_of_selector(1 << 3, 0x12345678) &&
+                base_of_selector(1 << 3 | 3, 0x12345678),
+            "a selector for GS of user mode brings its base");
+    promise(base_of_selector(FLAT_RING3_SS64, 0) && base_of_selector(0, 0) &&
+                base_of_selector(3, 0),
+            "a flat or an empty one brings none");
+    promise(base_of_selector(2 << 3, 0) && base_of_selector(0x7770, 0) &&
+                base_of_selector(1 << 3 | 4, 0),
+            "and so does one that cannot be loaded, without an error");
+    promise(hypercall_set_segment_base(SEGBASE_GS_USER, 0x800000000000) ==
+                    -EINVAL &&
+                hypercall_set_segment_base(SEGBASE_GS_KERNEL, 1ul << 63) ==
+                    -EINVAL &&
+                hypercall_set_segment_base(4, 0) == -EINVAL,
+            "a base that is no address is refused, and other segments");
+    hypercall_set_segment_base(SEGBASE_GS_USER, 0);
+    hypercall_set_gdt(NULL, 0);
+    show(table, PTE_WRITABLE);
+}
+
 static long set_ldt(uint64_t at, unsigned nr)
 {
     struct mmuext_op op = {
@@ -158,6 +203,7 @@ int main(void)
     call_gates();
     places();
     tables();
+    selectors();
     local_tables();
     return verdict();
 }

@@ -73,7 +73,7 @@ ON_TOP static void own_note_frame(const char *entry, uint64_t *frame,
 
 /* An entry (name) whose frame has (nr) words between R11 and RIP. */
 #define OWN_ENTRY(name, nr)                              \
-    extern char name[];                                  \
+    extern char(name)[];                                 \
     __asm__(".text\n"                                    \
             ".type " #name ", @function\n" #name ":\n\t" \
             "push %rax\n\t"                              \

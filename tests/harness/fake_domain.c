@@ -137,7 +137,6 @@ void fake_engine(uint64_t start, uint64_t end)
         .set_regs = record_regs,
         .set_bases = record_bases,
         .kick = record_kick,
-        .has_user_mode = true,
         .va_start = start,
         .va_end = end,
     };

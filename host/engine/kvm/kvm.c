@@ -409,7 +409,6 @@ const struct engine_ops engine_kvm = {
     .set_control = kvm_set_control,
     .start = kvm_start,
     .kick = kvm_kick,
-    .has_user_mode = true,
     .va_start = 0,
     .va_end = UINT64_MAX,
 };

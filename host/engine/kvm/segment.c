@@ -146,7 +146,7 @@ void segment_load_ldt(struct kvm_cpu *cpu, const struct vcpu *vcpu)
         return;
     cpu->new_ldt = false;
     cpu->run->s.regs.sregs.ldt = (struct kvm_segment){
-        .base = cpu->stub_va + STUB_LDT_PAGE * PAGE_SIZE,
+        .base = cpu->stub_va + STUB_LDT_PAGE * (uint64_t)PAGE_SIZE,
         .limit = nr ? nr * 8 - 1 : 0,
         .selector = nr ? STUB_LDT : 0,
         .type = TYPE_LDT,
@@ -160,7 +160,7 @@ bool segment_serve_fault(struct kvm_cpu *cpu, struct vcpu *vcpu,
                          struct trap *trap)
 {
     const uint64_t offset =
-        trap->cr2 - (cpu->stub_va + STUB_LDT_PAGE * PAGE_SIZE);
+        trap->cr2 - (cpu->stub_va + STUB_LDT_PAGE * (uint64_t)PAGE_SIZE);
     const unsigned page = (unsigned)(offset >> PAGE_SHIFT);
     mfn_t mfn;
 

@@ -448,7 +448,6 @@ const struct engine_ops engine_process = {
     .set_regs = process_set_regs,
     .set_bases = process_set_bases,
     .kick = process_kick,
-    .has_user_mode = true,
     .va_start = PROCESS_VA_START,
     .va_end = PROCESS_M2P_VA,
 };
