@@ -72,9 +72,10 @@ static void take_byte(struct domain *dom, char byte)
     struct control *control = &dom->control;
 
     if (byte != '\n') {
+        if (byte < ' ' || byte > '~')
+            byte = '?'; /* it may be shown on a terminal */
         if (control->length < sizeof control->line - 1)
-            control->line[control->length++] =
-                byte >= ' ' && byte <= '~' ? byte : '?';
+            control->line[control->length++] = byte;
         else
             control->too_long = 1;
         return;
