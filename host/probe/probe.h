@@ -1,7 +1,7 @@
 /*
- * host/probe/probe.h: sensitive instructions, each tried once and seen what comes
- * of it. The same code runs in a process, and as a guest in any ring: it needs
- * neither a C library nor memory, and whoever runs it hands it the traps.
+ * host/probe/probe.h: sensitive instructions, each tried once and seen what
+ * comes of it. The same code runs in a process, and as a guest in any ring: it
+ * needs neither a C library nor memory, and whoever runs it hands it the traps.
  *
  * An instruction is sensitive if it reads or changes the state of the machine
  * rather than of the program, and so must not be a guest's to carry out
