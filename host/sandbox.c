@@ -198,11 +198,20 @@ static void allow_punching(struct filter *f, int memfd)
     end_rule(f, SECCOMP_RET_ALLOW);
 }
 
+/* A build that looks for races calls the kernel for that, and is for tests. */
+#if defined(__SANITIZE_THREAD__)
+#define HAS_SANDBOX false
+#else
+#define HAS_SANDBOX true
+#endif
+
 /* Threads that are there already get it as well. */
 static int load_filter(const struct sock_fprog *program, bool threads)
 {
     long rc;
 
+    if (!HAS_SANDBOX)
+        return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -errno;
     if (!threads)
