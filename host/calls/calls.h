@@ -119,6 +119,13 @@ int mmu_check_owner(const struct domain *dom, domid_t domid);
  */
 int mmu_read_vcpus(struct vcpu *vcpu, uint64_t va, uint64_t *vcpus);
 
+/*
+ * None of (vcpus), a mask, uses an old translation of (nr_pages) from (va) on
+ * any more; of any address for 0. The caller's own alone cost least.
+ */
+void mmu_flush(struct vcpu *vcpu, uint64_t vcpus, uint64_t va,
+               uint64_t nr_pages);
+
 /* mmuext.c */
 long call_mmuext_op(void *opaque, const uint64_t *args);
 

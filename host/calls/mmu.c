@@ -34,6 +34,21 @@ int mmu_read_vcpus(struct vcpu *vcpu, uint64_t va, uint64_t *vcpus)
     return 0;
 }
 
+void mmu_flush(struct vcpu *vcpu, uint64_t vcpus, uint64_t va,
+               uint64_t nr_pages)
+{
+    const uint64_t all = UINT64_MAX >> (64 - vcpu->domain->nr_vcpus);
+
+    if (!(vcpus & all))
+        return;
+    if ((vcpus & all) != UINT64_C(1) << vcpu->id)
+        tell_flush_vcpus(vcpu->domain, vcpus, va, nr_pages);
+    else if (nr_pages)
+        tell_invalidate(vcpu, va, nr_pages);
+    else
+        tell_invalidate_all(vcpu);
+}
+
 /* UVMF_*: the tables changed already, now what was translated by them. */
 static int flush(struct vcpu *vcpu, uint64_t va, uint64_t flags)
 {
@@ -49,9 +64,8 @@ static int flush(struct vcpu *vcpu, uint64_t va, uint64_t flags)
         return -EFAULT;
     if (type == UVMF_INVLPG) /* the change of the entry told our engine */
         vcpus &= ~(UINT64_C(1) << vcpu->id);
-    if (vcpus)
-        tell_flush_vcpus(vcpu->domain, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1),
-                         type == UVMF_INVLPG ? 1 : 0);
+    mmu_flush(vcpu, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1),
+              type == UVMF_INVLPG ? 1 : 0);
     return 0;
 }
 

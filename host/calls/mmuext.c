@@ -4,7 +4,6 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
-#include "host/engine/tell.h"
 #include "host/pagetable.h"
 
 #define MMU_UPDATE_PREEMPTED (1u << 31)
@@ -16,14 +15,13 @@
 static long flush_page(struct vcpu *vcpu, uint64_t vcpus, uint64_t va)
 {
     if (va_is_guest(va))
-        tell_flush_vcpus(vcpu->domain, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1),
-                         1);
+        mmu_flush(vcpu, vcpus, va & ~(uint64_t)(PAGE_SIZE - 1), 1);
     return 0;
 }
 
 static long flush_all(struct vcpu *vcpu, uint64_t vcpus)
 {
-    tell_flush_vcpus(vcpu->domain, vcpus, 0, 0);
+    mmu_flush(vcpu, vcpus, 0, 0);
     return 0;
 }
 
