@@ -95,7 +95,7 @@ bool wait_is_outdated(const struct wait_set *set)
 {
     for (unsigned i = 0; i < set->nr; i++) {
         const struct wait_source *source = &set->sources[i];
-        const short known = source->looked_at ? source->looked_at_for : 0;
+        const int known = source->looked_at ? source->looked_at_for : 0;
 
         if (source->fd >= 0 && source->events & ~known)
             return true;

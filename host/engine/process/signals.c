@@ -83,7 +83,7 @@ int process_signals_create(void)
 /* Aligned to its size, so that a handler finds the record from RSP. */
 static void *make_stack(struct process_cpu *cpu)
 {
-    uint8_t *room = mmap(NULL, 2 * PROCESS_ALT_STACK, PROT_READ | PROT_WRITE,
+    uint8_t *room = mmap(NULL, 2ul * PROCESS_ALT_STACK, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uintptr_t stack;
 

@@ -49,7 +49,7 @@ static uint64_t entry_of(unsigned nr)
 {
     if (nr == __HYPERVISOR_xen_version)
         return (uintptr_t)process_many_version;
-    return (uintptr_t)process_many + nr * PROCESS_MANY_ENTRY;
+    return (uintptr_t)process_many + (uint64_t)nr * PROCESS_MANY_ENTRY;
 }
 
 int process_become_many(struct domain *dom, uint64_t page_va)
