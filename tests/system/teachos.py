@@ -95,9 +95,21 @@ def a_process_in_the_background_can_be_killed():
     assert status == 0, status
 
 
+def programs_run_on_all_vcpus():
+    guest.need_engine("kvm")
+    with open(teachos_cases.DISK, "rb") as disk:
+        content = disk.read()
+    for vcpus in ("2", "4"):
+        result = with_disk(content, lambda options, vcpus=vcpus: guest.run(
+            *options, "--vcpus", vcpus, guest=KERNEL, args=["tests"]))
+        assert result.status == 0, result
+        assert result.console.endswith("verdict: success\n"), result
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([
         *(broken(case) for case in teachos_cases.BROKEN),
+        programs_run_on_all_vcpus,
         the_interrupt_key_ends_what_runs,
         the_end_of_input_ends_the_shell,
         a_process_in_the_background_can_be_killed,
