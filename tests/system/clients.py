@@ -56,6 +56,8 @@ def what_is_sent_by_tcp_comes_back():
 
 
 def datagrams_come_back_each_as_it_was():
+    """In any order: the host's kernel takes frames on whichever CPU the domain
+    was on when it wrote them."""
     with lan.Tap() as device, echo_by(device):
         for family, address in ((socket.AF_INET, lan.GUEST),
                                 (socket.AF_INET6, lan.GUEST6)):
@@ -67,7 +69,7 @@ def datagrams_come_back_each_as_it_was():
                 for datagram in sent:
                     line.send(datagram)
                 got = [line.recv(65536) for _ in sent]
-            assert got == sent, address
+            assert sorted(got) == sent, address
 
 
 def what_goes_to_discard_goes_nowhere():
