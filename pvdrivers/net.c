@@ -35,6 +35,7 @@ struct net *net_open(unsigned index)
     if (rc) {
         if (rc != -ENODEV)
             guest_print("net: cannot open vif %u: error %d\n", index, -rc);
+        net_buffers_destroy(net);
         free(net);
         return NULL;
     }

@@ -181,14 +181,16 @@ static int assemble(struct net *net, struct assembly *a)
 
         if (rc == 0 && !a->nr)
             return 0;
-        if (rc != 1 || response.id != id || a->nr++ == NET_MAX_PIECES)
+        if (rc != 1)
             return -EPROTO;
-        if (a->nr == 1)
+        if (a->nr++ == 0)
             a->flags = response.flags;
         if (buffer)
             append(a, buffer, &response);
         else
             a->bad = true;
+        if (response.id != id || a->nr > NET_MAX_PIECES)
+            return -EPROTO;
         if ((response.flags & NETRXF_extra_info) && take_extras(net, a))
             return -EPROTO;
     } while (response.flags & NETRXF_more_data);

@@ -63,11 +63,11 @@ static const uint8_t *disk_at(uint64_t sector)
     return fake_block.disk + sector * 512;
 }
 
-TestSuite(block, .init = simple, .fini = closed);
-TestSuite(block_rich, .init = rich, .fini = closed);
-TestSuite(block_made, .init = backend, .fini = closed); /* as the test says */
+TestSuite(block, .init = simple);
+TestSuite(block_rich, .init = rich);
+TestSuite(block_made, .init = backend); /* as the test says */
 
-Test(block, finds_disks_by_name)
+TEST_ENDING(block, finds_disks_by_name, closed)
 {
     struct block_info info;
 
@@ -84,7 +84,7 @@ Test(block, finds_disks_by_name)
     cr_expect(info.can_flush && info.can_discard && !info.readonly);
 }
 
-Test(block, reads_and_writes_any_run_of_sectors)
+TEST_ENDING(block, reads_and_writes_any_run_of_sectors, closed)
 {
     static const struct {
         uint64_t sector;
@@ -111,7 +111,7 @@ Test(block, reads_and_writes_any_run_of_sectors)
     }
 }
 
-Test(block_rich, sends_large_requests_as_one)
+TEST_ENDING(block_rich, sends_large_requests_as_one, closed)
 {
     uint8_t *data = buffer(MIB_SECTORS);
     struct block_info info;
@@ -126,7 +126,7 @@ Test(block_rich, sends_large_requests_as_one)
     free(data);
 }
 
-Test(block_made, obeys_the_backends_limit_of_segments)
+TEST_ENDING(block_made, obeys_the_backends_limit_of_segments, closed)
 {
     uint8_t *data = buffer(MIB_SECTORS);
 
@@ -169,7 +169,7 @@ static void submit_reads(struct block_request *requests, unsigned nr,
  * when 500 requests are submitted and one kick given,
  * then 32 cost one notification, the rest follow by themselves, all complete.
  */
-Test(block, queues_what_the_ring_cannot_hold)
+TEST_ENDING(block, queues_what_the_ring_cannot_hold, closed)
 {
     static struct block_request requests[500];
     uint8_t *data = buffer(500 * 8);
@@ -187,7 +187,7 @@ Test(block, queues_what_the_ring_cannot_hold)
     free(data);
 }
 
-Test(block, tells_those_who_do_not_poll)
+TEST_ENDING(block, tells_those_who_do_not_poll, closed)
 {
     static struct block_request requests[100];
     uint8_t *data = buffer(100 * 8);
@@ -209,7 +209,7 @@ static void again(struct block_request *request)
 }
 
 /* A callback that submits for ever keeps nobody from running. */
-Test(block, lets_others_run_beside_endless_callbacks)
+TEST_ENDING(block, lets_others_run_beside_endless_callbacks, closed)
 {
     struct block_request request = {
         .op = BLOCK_FLUSH,
@@ -233,7 +233,7 @@ static void another(void *arg)
 }
 
 /* Nor does a loop of reads that never have to wait. */
-Test(block, lets_others_run_beside_reads_that_never_wait)
+TEST_ENDING(block, lets_others_run_beside_reads_that_never_wait, closed)
 {
     uint8_t *data = buffer(8);
 
@@ -244,7 +244,7 @@ Test(block, lets_others_run_beside_reads_that_never_wait)
     free(data);
 }
 
-Test(block, refuses_what_is_asked_wrongly)
+TEST_ENDING(block, refuses_what_is_asked_wrongly, closed)
 {
     uint8_t *data = buffer(16);
 
@@ -259,7 +259,7 @@ Test(block, refuses_what_is_asked_wrongly)
     free(data);
 }
 
-Test(block, tells_of_refusals_even_to_those_who_do_not_poll)
+TEST_ENDING(block, tells_of_refusals_even_to_those_who_do_not_poll, closed)
 {
     struct block_request request = {
         .op = BLOCK_READ,
@@ -275,7 +275,7 @@ Test(block, tells_of_refusals_even_to_those_who_do_not_poll)
     cr_expect_eq(last_status, -EINVAL);
 }
 
-Test(block_made, keeps_to_large_sectors)
+TEST_ENDING(block_made, keeps_to_large_sectors, closed)
 {
     uint8_t *data = buffer(64);
 
@@ -289,7 +289,7 @@ Test(block_made, keeps_to_large_sectors)
     free(data);
 }
 
-Test(block_made, does_not_write_to_what_is_read_only)
+TEST_ENDING(block_made, does_not_write_to_what_is_read_only, closed)
 {
     uint8_t *data = buffer(8);
 
@@ -302,7 +302,7 @@ Test(block_made, does_not_write_to_what_is_read_only)
     free(data);
 }
 
-Test(block, flushes_and_discards)
+TEST_ENDING(block, flushes_and_discards, closed)
 {
     cr_expect_eq(block_flush(disk), 0);
     cr_expect_eq(block_discard(disk, 8, 16), 0);
@@ -310,7 +310,7 @@ Test(block, flushes_and_discards)
     cr_expect_eq(fake_block.nr_ops[BLKIF_OP_DISCARD], 1);
 }
 
-Test(block_made, says_so_when_flushes_are_not_supported)
+TEST_ENDING(block_made, says_so_when_flushes_are_not_supported, closed)
 {
     struct block_info info;
 
@@ -323,7 +323,7 @@ Test(block_made, says_so_when_flushes_are_not_supported)
     cr_expect_not(info.can_discard, "the backend's word counts");
 }
 
-Test(block, passes_errors_on)
+TEST_ENDING(block, passes_errors_on, closed)
 {
     uint8_t *data = buffer(500);
 
@@ -342,7 +342,7 @@ Test(block, passes_errors_on)
  * Given a backend that answers and keeps the page it was lent,
  * then the request stays open until the page is let go.
  */
-Test(block, holds_requests_whose_pages_are_kept)
+TEST_ENDING(block, holds_requests_whose_pages_are_kept, closed)
 {
     static struct block_request request;
     uint8_t *data = buffer(8);
@@ -360,7 +360,7 @@ Test(block, holds_requests_whose_pages_are_kept)
     free(data);
 }
 
-Test(block_rich, makes_do_with_few_grants)
+TEST_ENDING(block_rich, makes_do_with_few_grants, closed)
 {
     static struct block_request requests[64];
     uint8_t *data = buffer(64 * 8);
@@ -375,7 +375,7 @@ Test(block_rich, makes_do_with_few_grants)
     free(data);
 }
 
-Test(block, fails_without_any_grant)
+TEST_ENDING(block, fails_without_any_grant, closed)
 {
     uint8_t *data = buffer(8);
 
@@ -386,7 +386,7 @@ Test(block, fails_without_any_grant)
     free(data);
 }
 
-Test(block_made, copies_through_persistent_pages)
+TEST_ENDING(block_made, copies_through_persistent_pages, closed)
 {
     uint8_t *data = buffer(MIB_SECTORS + 8);
     unsigned lent;
@@ -405,7 +405,7 @@ Test(block_made, copies_through_persistent_pages)
     free(data);
 }
 
-Test(block_made, is_not_persistent_unasked)
+TEST_ENDING(block_made, is_not_persistent_unasked, closed)
 {
     uint8_t *data = buffer(8);
 
@@ -437,7 +437,7 @@ static void one_unanswered(struct block_request *request, uint8_t *data)
     cr_assert_eq(fake_block.nr_requests, 1);
 }
 
-Test(block, survives_ids_out_of_range)
+TEST_ENDING(block, survives_ids_out_of_range, closed)
 {
     struct block_request request;
     uint8_t *data = buffer(8);
@@ -453,7 +453,7 @@ Test(block, survives_ids_out_of_range)
     free(data);
 }
 
-Test(block, survives_ids_not_outstanding)
+TEST_ENDING(block, survives_ids_not_outstanding, closed)
 {
     struct block_request request;
     uint8_t *data = buffer(8);
@@ -473,7 +473,7 @@ Test(block, survives_ids_not_outstanding)
  * when the second is answered with the id of the first,
  * then the second is not taken for done.
  */
-Test(block, survives_double_responses)
+TEST_ENDING(block, survives_double_responses, closed)
 {
     struct block_request request;
     uint8_t *data = buffer(8);
@@ -492,7 +492,7 @@ Test(block, survives_double_responses)
     free(data);
 }
 
-Test(block, survives_broken_indices)
+TEST_ENDING(block, survives_broken_indices, closed)
 {
     struct block_request request;
     uint8_t *data = buffer(8);
@@ -541,7 +541,7 @@ Test(block_refused, does_not_wait_for_ever_for_a_backend, .init = backend)
  * when it leaves in an orderly way and another one takes its place,
  * then all are answered by the new one, once each.
  */
-Test(block_rich, finds_a_new_backend)
+TEST_ENDING(block_rich, finds_a_new_backend, closed)
 {
     static struct block_request requests[200];
     uint8_t *data = buffer(200 * 8);
@@ -564,7 +564,7 @@ Test(block_rich, finds_a_new_backend)
 }
 
 /* The same, but the new one takes only small requests on a small ring. */
-Test(block_rich, splits_anew_for_a_lesser_backend)
+TEST_ENDING(block_rich, splits_anew_for_a_lesser_backend, closed)
 {
     static struct block_request requests[4];
     uint8_t *data = buffer(4 * MIB_SECTORS);
@@ -594,7 +594,7 @@ Test(block_rich, splits_anew_for_a_lesser_backend)
     free(data);
 }
 
-Test(block, fails_what_waits_when_the_disk_is_taken_away)
+TEST_ENDING(block, fails_what_waits_when_the_disk_is_taken_away, closed)
 {
     static struct block_request requests[100];
     uint8_t *data = buffer(100 * 8);

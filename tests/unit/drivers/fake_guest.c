@@ -385,7 +385,8 @@ int64_t guest_grant(domid_t borrower, const void *page, bool readonly)
     for (grant_ref_t ref = 8; ref < fake.grant_limit + 8; ref++) {
         if (ref < NR_GRANTS && !grants[ref].used) {
             grants[ref].used = true;
-            grants[ref].page = (void *)(uintptr_t)page;
+            grants[ref].page =
+                (void *)((uintptr_t)page & ~(uintptr_t)(PAGE_SIZE - 1));
             grants[ref].readonly = readonly;
             return ref;
         }
