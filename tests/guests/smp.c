@@ -24,7 +24,7 @@
 #define ROUNDS      400
 #define SLEEPS      20
 #define SHORT_LIVED 200
-#define READS       300
+#define READS       30
 #define MAX_BLOCK   8 /* sectors */
 #define PATIENCE    (20000 * MS)
 
