@@ -11,7 +11,7 @@ import debian
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 from guest import end_with_parent  # noqa: E402
 
-PATIENCE = 60    # seconds for one guest, unless it asks for more
+PATIENCE = 120   # seconds for one guest, unless it asks for more
 BOOT_PATIENCE = 120
 POWEROFF, REBOOT, SUSPEND = "0", "1", "2"  # xen/sched.h
 FAILED, CRASHED, TIMED_OUT = 1, 125, 124
