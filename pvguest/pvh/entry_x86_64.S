@@ -8,8 +8,11 @@
 #include "selector.h"
 
 #define VECTOR_UPCALL 256
-#define FRAME_CS      8 /* in what the CPU pushes without error code */
+#define FRAME_RIP     0 /* in what the CPU pushes without error code */
+#define FRAME_CS      8
+#define FRAME_RFLAGS  16
 #define RPL           3
+#define RFLAGS_IF     0x200
 
 /* In a struct guest_vcpu. */
 #define USER_FRAME_END (VCPU_USER + USER_FRAME_SIZE)
@@ -51,10 +54,17 @@ pvh_sleep:
     call HYPERCALL_STUB(__HYPERVISOR_set_timer_op)
 1:  sti
     hlt
+pvh_halted:
     cli
     jmp guest_woken
     .size pvh_sleep, . - pvh_sleep
 
+/*
+ * Cooperative guests wait for it in pvh_sleep alone, at the HLT or behind it:
+ * anywhere else there is nothing to come out of. One that comes there all the
+ * same goes back, and none after it: it stays pending, and is found when
+ * somebody looks.
+ */
     .global pvh_upcall
     .type pvh_upcall, @function
 pvh_upcall:
@@ -63,13 +73,21 @@ pvh_upcall:
     cmpb $0, guest_smp(%rip)
     jne 1f
     cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
-    je guest_woken
+    je 3f
     jmp 2f
 1:  cmpb $0, %gs:VCPU_PREEMPT
-    je guest_woken
+    je 3f
 2:  push $0
     push $VECTOR_UPCALL
     jmp guest_trap_common
+3:  push %rax
+    lea pvh_halted(%rip), %rax
+    sub 8 + FRAME_RIP(%rsp), %rax
+    cmp $1, %rax /* a HLT is one byte */
+    pop %rax
+    jbe guest_woken
+    andl $~RFLAGS_IF, FRAME_RFLAGS(%rsp)
+    iretq
     .size pvh_upcall, . - pvh_upcall
 
 /*
