@@ -8,8 +8,7 @@
 #include "selector.h"
 
 #define VECTOR_UPCALL 256
-#define FRAME_RIP     0 /* in what the CPU pushes without error code */
-#define FRAME_CS      8
+#define FRAME_CS      8 /* in what the CPU pushes without error code */
 #define FRAME_RFLAGS  16
 #define RPL           3
 #define RFLAGS_IF     0x200
@@ -54,40 +53,34 @@ pvh_sleep:
     call HYPERCALL_STUB(__HYPERVISOR_set_timer_op)
 1:  sti
     hlt
-pvh_halted:
     cli
     jmp guest_woken
     .size pvh_sleep, . - pvh_sleep
 
 /*
- * Cooperative guests wait for it in pvh_sleep alone, at the HLT or behind it:
- * anywhere else there is nothing to come out of. One that comes there all the
- * same goes back, and none after it: it stays pending, and is found when
- * somebody looks.
+ * Cooperative guests let it in at the HLT of pvh_sleep alone: it comes out of
+ * guest_block. One that comes while interrupts are off is none: QEMU's SVM may
+ * deliver what VMRUN injected a second time, whatever IF says by then (CPUs of
+ * silicon never do). It goes back; an event that is pending stays so.
  */
     .global pvh_upcall
     .type pvh_upcall, @function
 pvh_upcall:
+    testl $RFLAGS_IF, FRAME_RFLAGS(%rsp)
+    jz 3f
     testb $RPL, FRAME_CS(%rsp)
     jnz 2f
     cmpb $0, guest_smp(%rip)
     jne 1f
     cmpb $0, guest_boot_vcpu + VCPU_PREEMPT(%rip)
-    je 3f
+    je guest_woken
     jmp 2f
 1:  cmpb $0, %gs:VCPU_PREEMPT
-    je 3f
+    je guest_woken
 2:  push $0
     push $VECTOR_UPCALL
     jmp guest_trap_common
-3:  push %rax
-    lea pvh_halted(%rip), %rax
-    sub 8 + FRAME_RIP(%rsp), %rax
-    cmp $1, %rax /* a HLT is one byte */
-    pop %rax
-    jbe guest_woken
-    andl $~RFLAGS_IF, FRAME_RFLAGS(%rsp)
-    iretq
+3:  iretq
     .size pvh_upcall, . - pvh_upcall
 
 /*

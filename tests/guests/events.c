@@ -6,6 +6,7 @@
 
 #include <pvguest/clock.h>
 #include <pvguest/event.h>
+#include <pvguest/guest.h>
 #include <pvguest/thread.h>
 
 #define MS 1000000ull
@@ -112,6 +113,39 @@ static bool upcalls_open_at_once(evtchn_port_t far)
     return nr_events == 1;
 }
 
+/* INT takes the gate of PVH's upcalls, whatever IF says. */
+#define UPCALL_VECTOR 32
+
+static void stray_upcall(void)
+{
+    __asm__ volatile("int %0" ::"i"(UPCALL_VECTOR) : "memory");
+}
+
+/*
+ * Emulated CPUs may deliver an upcall once more while interrupts are off. There
+ * is no sleep then to come out of, and no handler may run.
+ */
+static void strays(evtchn_port_t near, evtchn_port_t far)
+{
+    if (!guest_is_pvh())
+        return;
+    nr_events = 0;
+    event_send(far);
+    stray_upcall();
+    promise(nr_events == 0, "a stray upcall goes back to where it came");
+    event_dispatch();
+    promise(nr_events == 1 && last_port == near, "and nothing is lost");
+
+    event_upcalls(true);
+    __asm__ volatile("cli" ::: "memory");
+    event_send(far);
+    stray_upcall();
+    promise(nr_events == 1, "also between any two instructions");
+    __asm__ volatile("sti\n\tnop" ::: "memory");
+    event_upcalls(false);
+    promise(nr_events == 2 && last_port == near, "and nothing is lost then");
+}
+
 int main(void)
 {
     struct wait_queue queue = WAIT_QUEUE_INIT;
@@ -127,6 +161,7 @@ int main(void)
             "what is pending comes when upcalls are turned on");
     promise(upcalls_keep_registers(far),
             "an upcall interrupts running code, which notices nothing");
+    strays(near, far);
     promise(event_close(far) == 0 && event_close(near) == 0, "both ends close");
     promise(event_send(far) < 0, "nothing can be sent to a closed port");
     return verdict();
