@@ -206,7 +206,6 @@ bool thread_wait(struct wait_queue *queue, uint64_t deadline_ns)
     if (deadline_ns != UINT64_MAX)
         timer_arm(&self->timer, deadline_ns, wait_timed_out, self);
     schedule(false);
-    timer_cancel(&self->timer);
     return self->woken;
 }
 
@@ -237,6 +236,7 @@ void thread_wake_one(struct wait_queue *queue)
         return;
     thread->queue = NULL;
     thread->woken = true;
+    timer_cancel(&thread->timer); /* its turn may come after the deadline */
     schedule_ready(thread);
 }
 

@@ -95,6 +95,37 @@ static void woken_by_timer(void)
     promise(thread_wait(&queue, UINT64_MAX), "a timer wakes a thread");
 }
 
+static uint64_t deadline;
+static unsigned nr_in_time, nr_late;
+
+static void waits_for_the_deadline(void *arg)
+{
+    (void)arg;
+    if (thread_wait(&queue, deadline))
+        nr_in_time++;
+    else
+        nr_late++;
+}
+
+/* Who was woken in time may have its turn when the deadline is over. */
+static void woken_before_the_deadline(void)
+{
+    unsigned nr = 0;
+
+    do {
+        deadline = clock_system_ns() + 5 * MS;
+        thread_start(waits_for_the_deadline, NULL);
+        thread_yield();
+        nr++;
+    } while (!queue.first); /* unless the machine is slow */
+    thread_wake_one(&queue);
+    while (clock_system_ns() <= deadline)
+        ;
+    while (nr_in_time + nr_late < nr)
+        thread_yield();
+    promise(nr_in_time == 1, "a deadline changes nothing for who was woken");
+}
+
 static void nothing(void *arg)
 {
     ++*(unsigned *)arg;
@@ -148,6 +179,7 @@ int main(void)
     waking();
     timing_out();
     woken_by_timer();
+    woken_before_the_deadline();
     promise(five_hundred(), "five hundred threads ran");
     promise(leaves_nothing(five_hundred), "and left no page behind");
     promise(runs_dry(), "thread_start fails when memory is short");
