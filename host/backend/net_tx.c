@@ -78,20 +78,28 @@ static int take_extras(struct net_queue *queue, struct packet *packet)
     return 0;
 }
 
+/* Of its first slot; to clear all the others would take as long as the rest. */
+static void begin_packet(struct packet *packet)
+{
+    packet->nr_slots = 1;
+    packet->nr_extras = 0;
+    packet->has_gso = packet->has_filter = false;
+    packet->filter_done = packet->bad_extra = false;
+}
+
 /* Take one whole chain: 1, 0 if there is none, -EPROTO. */
 static int take_packet(struct net_queue *queue, struct packet *packet)
 {
     netif_tx_request_t *slot = &packet->slots[0];
     int rc = ring_back_take(&queue->tx.ring, slot, sizeof *slot);
 
-    *packet = (struct packet){.slots[0] = *slot};
     if (rc == 0)
         return 0;
     if (rc < 0) {
         net_broke(queue->dev, "its transmit ring's counters make no sense");
         return rc;
     }
-    packet->nr_slots = 1;
+    begin_packet(packet);
     if ((slot->flags & NETTXF_extra_info) && take_extras(queue, packet))
         return -EPROTO;
     while (slot->flags & NETTXF_more_data) {
@@ -144,10 +152,22 @@ static bool split_sizes(struct packet *packet, size_t *len)
 /* The packet's bytes while they are sent. */
 struct lent {
     struct lent_page pages[NET_MAX_SLOTS];
-    struct iovec parts[1 + NET_MAX_SLOTS]; /* [0]: the copied head */
-    unsigned nr;                           /* pages */
+    unsigned nr; /* pages */
     uint8_t head[OFFLOAD_HEAD];
+    /* Page i is part 1 + i, but those that the head has all of. */
+    struct iovec parts[1 + NET_MAX_SLOTS];
+    unsigned first; /* of the parts: the head */
 };
+
+static struct iovec *parts_of(struct lent *lent)
+{
+    return &lent->parts[lent->first];
+}
+
+static unsigned nr_parts_of(const struct lent *lent)
+{
+    return 1 + lent->nr - lent->first;
+}
 
 static void give_back(struct domain *dom, struct lent *lent)
 {
@@ -180,8 +200,9 @@ static void copy_head(struct lent *lent)
 {
     size_t len = 0;
 
-    for (unsigned i = 1; i <= lent->nr && len < sizeof lent->head; i++) {
-        struct iovec *part = &lent->parts[i];
+    lent->first = 0;
+    while (lent->first < lent->nr && len < sizeof lent->head) {
+        struct iovec *part = &lent->parts[1 + lent->first];
         size_t some = sizeof lent->head - len;
 
         if (some > part->iov_len)
@@ -190,8 +211,11 @@ static void copy_head(struct lent *lent)
         part->iov_base = (uint8_t *)part->iov_base + some;
         part->iov_len -= some;
         len += some;
+        if (part->iov_len > 0)
+            break;
+        lent->first++;
     }
-    lent->parts[0] = (struct iovec){.iov_base = lent->head, .iov_len = len};
+    *parts_of(lent) = (struct iovec){.iov_base = lent->head, .iov_len = len};
 }
 
 /* What the guest left undone; false if that makes no sense. */
@@ -205,7 +229,8 @@ static bool understand(const struct packet *packet, const struct lent *lent,
         return false;
     if (!(flags & NETTXF_csum_blank))
         return !packet->has_gso;
-    if (!offload_find_checksum(lent->head, lent->parts[0].iov_len, len, work))
+    if (!offload_find_checksum(lent->head, lent->parts[lent->first].iov_len,
+                               len, work))
         return false;
     work->partial = true;
     if (!packet->has_gso)
@@ -220,7 +245,7 @@ static bool understand(const struct packet *packet, const struct lent *lent,
 }
 
 /* 0, -EAGAIN for later, or -EIO: lost. */
-static int send_frame(struct netdev *dev, const struct lent *lent,
+static int send_frame(struct netdev *dev, struct lent *lent,
                       struct offload *work)
 {
     struct link *link = dev->link;
@@ -228,8 +253,8 @@ static int send_frame(struct netdev *dev, const struct lent *lent,
     if (work->gso != OFFLOAD_GSO_NONE && !link->takes_gso)
         return -EIO; /* it was not told that it may */
     if (work->partial && !link->takes_partial)
-        offload_complete(work, lent->parts, 1 + lent->nr);
-    return link->ops->send(link, lent->parts, 1 + lent->nr, work);
+        offload_complete(work, parts_of(lent), nr_parts_of(lent));
+    return link->ops->send(link, parts_of(lent), nr_parts_of(lent), work);
 }
 
 /* Send (packet): a status for its slots, or -EAGAIN. */

@@ -36,7 +36,9 @@ static int fake_send(struct link *link, const struct iovec *parts,
         return -EIO;
     cr_assert_leq(nr_parts, LINK_MAX_PARTS);
     sent->len = 0;
+    sent->nr_parts = nr_parts;
     for (unsigned i = 0; i < nr_parts; i++) {
+        cr_assert_gt(parts[i].iov_len, 0);
         memcpy(sent->bytes + sent->len, parts[i].iov_base, parts[i].iov_len);
         sent->len += parts[i].iov_len;
     }

@@ -22,6 +22,7 @@ struct net_piece {
 struct net_sent {
     uint8_t bytes[FRAME_MAX];
     size_t len;
+    unsigned nr_parts;
     struct offload work;
 };
 

@@ -47,6 +47,39 @@ Test(net, sends_a_frame_in_pieces)
     cr_expect(net_is_filled(net_link.sent[0].bytes, 96 + 4096 + 3));
 }
 
+Test(net, hands_over_no_part_that_the_copied_head_has_all_of)
+{
+    static const struct {
+        struct net_piece pieces[3];
+        unsigned nr, nr_parts;
+    } packets[] = {
+        {{{DATA, 0, 60}}, 1, 1},
+        {{{DATA, 0, OFFLOAD_HEAD}}, 1, 1},
+        {{{DATA, 0, OFFLOAD_HEAD + 1}}, 1, 2},
+        {{{DATA, 0, 14}, {DATA + 1, 0, 40}, {DATA + 2, 0, 100}}, 3, 1},
+        {{{DATA, 0, OFFLOAD_HEAD}, {DATA + 1, 0, 1}}, 2, 2},
+        {{{DATA, 0, 14}, {DATA + 1, 0, 4096}, {DATA + 2, 0, 7}}, 3, 3},
+        {{{DATA, 0, 14}, {DATA + 1, 0, OFFLOAD_HEAD - 14}, {DATA + 2, 0, 7}},
+         3,
+         2},
+    };
+
+    for (unsigned i = 0; i < sizeof packets / sizeof *packets; i++) {
+        const struct net_sent *sent = &net_link.sent[i];
+        size_t len = 0;
+
+        for (unsigned j = 0; j < packets[i].nr; j++)
+            len += packets[i].pieces[j].size;
+        net_fill(packets[i].pieces, packets[i].nr);
+        cr_expect_eq(net_send(packets[i].pieces, packets[i].nr, 0),
+                     NETIF_RSP_OKAY);
+        cr_assert_eq(net_link.nr_sent, i + 1);
+        cr_expect_eq(sent->len, len, "packet %u", i);
+        cr_expect(net_is_filled(sent->bytes, len), "packet %u", i);
+        cr_expect_eq(sent->nr_parts, packets[i].nr_parts, "packet %u", i);
+    }
+}
+
 Test(net, answers_every_slot_of_a_wrong_packet)
 {
     static const struct {
