@@ -37,6 +37,17 @@ void lock_take(unsigned depth)
     this_vcpu()->lock_depth = depth;
 }
 
+/* Depth 1 is that of who waits or yields, and ends with it. */
+void lock_pass(void)
+{
+    unsigned depth = this_vcpu()->lock_depth;
+
+    if (depth > 1 && guest_smp && spin_is_wanted(&library)) {
+        lock_drop();
+        lock_take(depth);
+    }
+}
+
 void lock_becomes_real(void)
 {
     if (guest_boot_vcpu.lock_depth)

@@ -220,6 +220,7 @@ void schedule(bool leaving)
     if (self->current->stack && *self->current->stack != STACK_CANARY)
         guest_panic("stack overflow in the thread at %p",
                     (void *)self->current);
+    lock_pass();
     event_dispatch();
     timer_dispatch();
     self->idling = true;
@@ -231,10 +232,10 @@ void schedule(bool leaving)
         idle(self);
     }
     self->idling = false;
-    if (next == self->current)
-        return;
-    self->current->vcpu = NULL; /* nobody looks before we have left it */
+    if (next != self->current)
+        self->current->vcpu = NULL; /* nobody looks before we have left it */
     for (const struct thread *t = ready.first; t && nr_sleeping; t = t->next)
-        rouse(t);
-    switch_to(next);
+        rouse(t); /* who became ready while we seemed to have time for it */
+    if (next != self->current)
+        switch_to(next);
 }

@@ -60,4 +60,10 @@ struct thread *thread_make(void (*fn)(void *arg), void *arg, bool parallel);
 unsigned lock_drop(void);
 void lock_take(unsigned depth);
 
+/*
+ * Have those go first that wait for it by now, unless the caller is about to
+ * let go of it anyway: of two cooperative threads, one has it at any time.
+ */
+void lock_pass(void);
+
 #endif

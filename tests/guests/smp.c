@@ -254,6 +254,114 @@ static void cooperation(void)
         thread_wait(&ended, UINT64_MAX);
 }
 
+/* ---- yielding, and being woken together */
+
+static bool put_on(unsigned vcpu, bool everywhere)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (unsigned i = 0; i < count; i++)
+        if (everywhere || i == vcpu)
+            CPU_SET(i, &set);
+    return !pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+static bool passed;
+
+/* Elsewhere, what takes the library's lock. */
+static void *passes(void *arg)
+{
+    if (!put_on(count - 1, false))
+        return (void *)1;
+    for (int i = 0; i < ROUNDS; i++) {
+        GUEST_LOCKED;
+
+        __builtin_ia32_pause();
+    }
+    __atomic_store_n(&passed, true, __ATOMIC_SEQ_CST);
+    return arg;
+}
+
+/* There is nobody else to run here, and it keeps the lock but to yield. */
+static bool yielding_lets_others_in(void)
+{
+    uint64_t end = clock_system_ns() + PATIENCE;
+    pthread_t thread;
+    void *result = (void *)1;
+    bool seen = false;
+
+    if (!put_on(0, false) || pthread_create(&thread, NULL, passes, NULL))
+        return false;
+    while (!seen && clock_system_ns() < end) {
+        GUEST_LOCKED;
+
+        while (!(seen = __atomic_load_n(&passed, __ATOMIC_SEQ_CST)) &&
+               clock_system_ns() < end)
+            thread_yield();
+    }
+    return !pthread_join(thread, &result) && !result && put_on(0, true) && seen;
+}
+
+static struct wait_queue first_woken = WAIT_QUEUE_INIT;
+static struct wait_queue second_woken = WAIT_QUEUE_INIT;
+static struct thread *second;
+static bool second_ran;
+
+static void *is_second(void *arg)
+{
+    GUEST_LOCKED;
+
+    second = thread_self();
+    if (thread_set_affinity(NULL, 1ull << (count - 1)))
+        return (void *)1;
+    thread_wait(&second_woken, clock_system_ns() + PATIENCE);
+    __atomic_store_n(&second_ran, true, __ATOMIC_SEQ_CST);
+    return arg;
+}
+
+static void wake_both(void *context)
+{
+    (void)context;
+    thread_wake_all(&first_woken);
+    thread_wake_all(&second_woken);
+}
+
+/*
+ * Waits on the same vCPU as the second, which may then run on any; so when both
+ * are woken there, another vCPU has to be told.
+ */
+static void *is_first(void *arg)
+{
+    uint64_t end = clock_system_ns() + PATIENCE;
+    struct timer timer = {0};
+
+    if (!put_on(count - 1, false))
+        return (void *)1;
+    guest_lock();
+    while (!second || !second_woken.first)
+        thread_yield();
+    thread_set_affinity(second, ~0ull >> (VCPU_MAX - count));
+    timer_arm(&timer, clock_system_ns() + 20 * MS, wake_both, NULL);
+    thread_wait(&first_woken, UINT64_MAX);
+    guest_unlock();
+    while (!__atomic_load_n(&second_ran, __ATOMIC_SEQ_CST))
+        if (clock_system_ns() > end)
+            return (void *)1;
+    return arg;
+}
+
+static bool all_that_are_woken_run(void)
+{
+    pthread_t threads[2];
+    void *results[2] = {(void *)1, (void *)1};
+
+    return !pthread_create(&threads[0], NULL, is_second, NULL) &&
+           !pthread_create(&threads[1], NULL, is_first, NULL) &&
+           !pthread_join(threads[0], &results[0]) &&
+           !pthread_join(threads[1], &results[1]) && !results[0] && !results[1];
+}
+
 /* ---- an event between threads on two vCPUs */
 
 static evtchn_port_t ping_port;
@@ -344,6 +452,9 @@ int main(void)
     promise(!run_all(keeps_its_own), "each has words of its own");
     cooperation();
     promise(nr_beside == 0, "cooperative threads never run beside each other");
+    promise(yielding_lets_others_in(), "who yields lets the other vCPUs in");
+    promise(count == 1 || all_that_are_woken_run(),
+            "of two that are woken at once, both run");
     promise(!event_bind_ipi(count - 1, on_ping, NULL, &ping_port) &&
                 !run_all(pings) && nr_served == 50,
             "the last vCPU's events wake threads");

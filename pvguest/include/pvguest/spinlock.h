@@ -46,6 +46,12 @@ static inline bool spin_trylock(struct spinlock *lock)
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+/* Does anybody wait for what the caller holds? */
+static inline bool spin_is_wanted(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->next, __ATOMIC_RELAXED) != lock->owner + 1;
+}
+
 static inline void spin_unlock(struct spinlock *lock)
 {
     uint32_t ticket = lock->owner + 1;
