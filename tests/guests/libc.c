@@ -16,9 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NR_BLOCKS  400
-#define NR_THREADS 4
-#define NR_ADDED   1000
+#define NR_BLOCKS   400
+#define NR_THREADS  4
+#define NR_ADDED    1000
+#define NR_DETACHED 100
 
 static size_t size_of(unsigned i)
 {
@@ -164,20 +165,37 @@ static void *ends_at_once(void *arg)
     return arg;
 }
 
-static bool detached_threads_leave_nothing(void)
+/* How many pages fewer there are after than before. */
+static long left_by_detached_threads(void)
 {
-    size_t before = page_nr_free();
+    const size_t before = page_nr_free();
 
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < NR_DETACHED; i++) {
         pthread_t thread;
 
         if (pthread_create(&thread, NULL, ends_at_once, NULL) ||
             pthread_detach(thread))
-            return false;
+            return -1;
         sched_yield();
     }
     sched_yield();
-    return page_nr_free() == before;
+    return (long)(before - page_nr_free());
+}
+
+/*
+ * A thread of the library may end meanwhile and give its stack back, as the one
+ * that told the store what this guest can, where the store is slow. It does so
+ * once: what each time leaves something is not that.
+ */
+static bool detached_threads_leave_nothing(void)
+{
+    long left = 1;
+
+    for (int i = 0; i < 3 && left; i++)
+        left = left_by_detached_threads();
+    if (left)
+        printf("pages left: %ld\n", left);
+    return left == 0;
 }
 
 static void prints(void *arg)
