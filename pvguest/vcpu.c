@@ -4,7 +4,7 @@
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
-#include <pvguest/spinlock.h>
+#include <pvguest/thread.h>
 #include <pvguest/vcpu.h>
 
 #include <errno.h>
@@ -31,8 +31,6 @@ struct guest_vcpu guest_boot_vcpu = {
 };
 struct guest_vcpu *guest_vcpus[VCPU_MAX] = {&guest_boot_vcpu};
 bool guest_smp;
-
-static struct spinlock starting;
 
 static struct {
     void (*fn)(void *context);
@@ -191,14 +189,9 @@ static int start(unsigned id, void (*entry)(void *arg), void *arg,
 int vcpu_start(unsigned id, void (*entry)(void *arg), void *arg,
                void *stack_top)
 {
-    int rc;
+    GUEST_LOCKED;
 
-    if (id >= vcpu_count())
-        return -ENOENT;
-    spin_lock(&starting);
-    rc = start(id, entry, arg, stack_top);
-    spin_unlock(&starting);
-    return rc;
+    return id < vcpu_count() ? start(id, entry, arg, stack_top) : -ENOENT;
 }
 
 void guest_vcpu_run(struct guest_vcpu *vcpu)
