@@ -83,7 +83,7 @@ struct vcpu {
     unsigned nr_ldt_entries;
     mfn_t
         ldt[VCPU_LDT_FRAMES]; /* those that were used, typed TYPE_DESC; or 0 */
-    bool reload; /* others ran: its data segments are loaded anew */
+    bool reload;       /* others ran: its data segments are loaded anew */
     unsigned iopl;     /* virtual */
     uint64_t iobitmap; /* guest va of the port permissions, 0: none */
     unsigned nr_ioports;
