@@ -58,6 +58,7 @@ bool sending_add(struct sending *sending, struct pbuf *pbuf, size_t skip)
 {
     const unsigned nr_pieces = sending->packet.nr_pieces;
     unsigned nr = nr_pieces, nr_slots = sending->nr_slots;
+    uint32_t size = 0;
     size_t left = skip;
 
     for (const struct pbuf *part = pbuf; part; part = part->next) {
@@ -72,13 +73,14 @@ bool sending_add(struct sending *sending, struct pbuf *pbuf, size_t skip)
             return false;
         sending->pieces[nr++] =
             (struct net_piece){bytes, (uint32_t)(part->len - left)};
+        size += (uint32_t)(part->len - left);
         left = 0;
     }
     pbuf_ref(pbuf);
     sending->pbufs[sending->nr_pbufs++] = pbuf;
     sending->packet.nr_pieces = nr;
     sending->nr_slots = nr_slots;
-    sending->total += (uint32_t)(pbuf->tot_len - skip);
+    sending->total += size;
     return true;
 }
 
