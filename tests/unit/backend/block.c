@@ -1,43 +1,15 @@
 /*
- * host/backend/block.h: what a well-behaved frontend is promised.
+ * host/backend/block.h: what a well-behaved frontend is promised of each kind
+ * of request and ring.
  */
 #include <criterion/criterion.h>
 
-#include <fcntl.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fake_disk.h"
-#include "host/backend/block.h"
-
-#define FIRST_DATA 64 /* the pages below are for rings */
 
 TestSuite(block, .init = disk_attach, .fini = disk_detach);
 TestSuite(block_unconnected, .init = disk_make, .fini = disk_detach);
-
-static void expect_page(unsigned page, uint64_t sector)
-{
-    const uint8_t *bytes = fake_page(page);
-
-    for (unsigned i = 0; i < PAGE_SIZE; i++)
-        cr_assert_eq(bytes[i], disk_byte(sector + i / 512),
-                     "page %u, byte %u of sector %llu", page, i,
-                     (unsigned long long)sector);
-}
-
-static void expect_file(uint64_t sector, uint8_t value, size_t len)
-{
-    uint8_t *bytes = malloc(len);
-
-    cr_assert_eq(pread(disk_fd, bytes, len, (off_t)sector * 512), (ssize_t)len);
-    for (size_t i = 0; i < len; i++)
-        cr_assert_eq(bytes[i], value, "byte %zu", i);
-    free(bytes);
-}
 
 Test(block, tells_the_frontend_what_the_disk_is)
 {
@@ -61,8 +33,8 @@ Test(block, reads_pages)
     const struct blkif_request req = disk_request(BLKIF_OP_READ, 24, refs, 2);
 
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_page(FIRST_DATA, 24);
-    expect_page(FIRST_DATA + 9, 32);
+    disk_expect_page(FIRST_DATA, 24);
+    disk_expect_page(FIRST_DATA + 9, 32);
     cr_expect_geq(fake_raised, 1);
     cr_expect_eq(grant_withdraw(&fake_offers, refs[0]), 0, "still borrowed");
 }
@@ -103,9 +75,9 @@ Test(block, writes_from_pages_lent_for_reading)
 
     memset(fake_page(FIRST_DATA), 0xa5, PAGE_SIZE);
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(8, 0xa5, PAGE_SIZE);
-    expect_file(16, disk_byte(16), 512);
-    expect_file(7, disk_byte(7), 512);
+    disk_expect_file(8, 0xa5, PAGE_SIZE);
+    disk_expect_file(16, disk_byte(16), 512);
+    disk_expect_file(7, disk_byte(7), 512);
 }
 
 /* A whole ring at once, answered by one event. */
@@ -132,7 +104,7 @@ Test(block, serves_a_full_ring)
         }
         cr_expect_eq(rsp.status, BLKIF_RSP_OKAY);
         cr_assert_lt(rsp.id, 32);
-        expect_page(FIRST_DATA + (unsigned)rsp.id, 8 * rsp.id);
+        disk_expect_page(FIRST_DATA + (unsigned)rsp.id, 8 * rsp.id);
         done++;
     }
 }
@@ -153,7 +125,7 @@ Test(block, flushes_and_then_writes_the_data_of_a_flush)
 
     memset(fake_page(FIRST_DATA), 0x5a, PAGE_SIZE);
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(80, 0x5a, PAGE_SIZE);
+    disk_expect_file(80, 0x5a, PAGE_SIZE);
 }
 
 /*
@@ -199,56 +171,34 @@ Test(block, takes_an_empty_barrier_for_a_flush)
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
 }
 
-static struct blkif_request_discard discard(uint64_t sector, uint64_t nr)
-{
-    struct blkif_request_discard req;
-
-    memset(&req, 0, sizeof req);
-    req.operation = BLKIF_OP_DISCARD;
-    req.id = sector;
-    req.sector_number = sector;
-    req.nr_sectors = nr;
-    return req;
-}
-
-/* The ring's slots are of one size, whatever the request. */
-static int do_discard(const struct blkif_request_discard *req)
-{
-    struct blkif_request slot;
-
-    memset(&slot, 0, sizeof slot);
-    memcpy(&slot, req, sizeof *req);
-    return disk_do(&slot);
-}
-
 Test(block, discards)
 {
-    struct blkif_request_discard req = discard(8, 16);
+    struct blkif_request_discard req = disk_discard(8, 16);
 
-    cr_expect_eq(do_discard(&req), BLKIF_RSP_OKAY);
-    expect_file(8, 0, 16 * 512);
-    expect_file(24, disk_byte(24), 512);
+    cr_expect_eq(disk_do_discard(&req), BLKIF_RSP_OKAY);
+    disk_expect_file(8, 0, 16 * 512);
+    disk_expect_file(24, disk_byte(24), 512);
 }
 
 Test(block, discards_nothing_when_asked_to)
 {
-    struct blkif_request_discard req = discard(DISK_SECTORS, 0);
+    struct blkif_request_discard req = disk_discard(DISK_SECTORS, 0);
 
-    cr_expect_eq(do_discard(&req), BLKIF_RSP_OKAY);
+    cr_expect_eq(disk_do_discard(&req), BLKIF_RSP_OKAY);
 }
 
 Test(block, refuses_what_it_does_not_offer)
 {
-    struct blkif_request_discard secure = discard(8, 8);
+    struct blkif_request_discard secure = disk_discard(8, 8);
     struct blkif_request req = disk_request(77, 0, NULL, 0);
 
     secure.flag = BLKIF_DISCARD_SECURE;
-    cr_expect_eq(do_discard(&secure), BLKIF_RSP_EOPNOTSUPP);
+    cr_expect_eq(disk_do_discard(&secure), BLKIF_RSP_EOPNOTSUPP);
     cr_expect_eq(disk_do(&req), BLKIF_RSP_EOPNOTSUPP);
     disk->discard = false;
     secure.flag = 0;
-    cr_expect_eq(do_discard(&secure), BLKIF_RSP_EOPNOTSUPP);
-    expect_file(8, disk_byte(8), 512);
+    cr_expect_eq(disk_do_discard(&secure), BLKIF_RSP_EOPNOTSUPP);
+    disk_expect_file(8, disk_byte(8), 512);
 }
 
 /* Page (list) gets (nr) segments of pages from FIRST_DATA on. */
@@ -280,7 +230,7 @@ Test(block, reads_a_megabyte_indirectly)
 
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
     for (unsigned i = 0; i < 256; i++)
-        expect_page(FIRST_DATA + i, 8 * i);
+        disk_expect_page(FIRST_DATA + i, 8 * i);
 }
 
 Test(block, writes_indirectly)
@@ -290,7 +240,7 @@ Test(block, writes_indirectly)
     for (unsigned i = 0; i < 20; i++)
         memset(fake_page(FIRST_DATA + i), 0x3c, PAGE_SIZE);
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(8, 0x3c, 20 * PAGE_SIZE);
+    disk_expect_file(8, 0x3c, 20 * PAGE_SIZE);
 }
 
 /* More indirect requests than there are lists: the rest must wait its turn. */
@@ -323,7 +273,7 @@ Test(block_unconnected, serves_a_ring_of_many_pages)
             disk_request(BLKIF_OP_READ, i, &ref, 1);
 
         cr_assert_eq(disk_do(&req), BLKIF_RSP_OKAY);
-        expect_page(FIRST_DATA, i);
+        disk_expect_page(FIRST_DATA, i);
     }
 }
 
@@ -347,16 +297,16 @@ Test(block_unconnected, serves_a_ring_of_32_bits)
     for (unsigned i = 0; i < 70; i++) {
         req = disk_request(BLKIF_OP_READ, i, &ref, 1);
         cr_assert_eq(disk_do(&req), BLKIF_RSP_OKAY);
-        expect_page(FIRST_DATA, i);
+        disk_expect_page(FIRST_DATA, i);
     }
     memset(fake_page(FIRST_DATA), 0x5a, PAGE_SIZE);
     req = disk_request(BLKIF_OP_WRITE, 8, &ref, 1);
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(8, 0x5a, PAGE_SIZE);
+    disk_expect_file(8, 0x5a, PAGE_SIZE);
     memcpy(&req, &discard, sizeof discard); /* a slot takes all of a request */
     cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(32, 0, (size_t)16 * 512);
-    expect_file(48, disk_byte(48), 512);
+    disk_expect_file(32, 0, (size_t)16 * 512);
+    disk_expect_file(48, disk_byte(48), 512);
 }
 
 Test(block_unconnected, keeps_persistent_grants_until_the_end)
@@ -371,7 +321,7 @@ Test(block_unconnected, keeps_persistent_grants_until_the_end)
     for (unsigned i = 0; i < 3; i++) {
         req = disk_request(BLKIF_OP_READ, 8 * i, &ref, 1);
         cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-        expect_page(FIRST_DATA, 8 * i);
+        disk_expect_page(FIRST_DATA, 8 * i);
         cr_expect_eq(grant_withdraw(&fake_offers, ref), -EBUSY);
     }
     fake_disconnect();
@@ -392,191 +342,9 @@ Test(block_unconnected, lets_old_persistent_grants_go)
             disk_request(BLKIF_OP_READ, i, &ref, 1);
 
         cr_assert_eq(disk_do(&req), BLKIF_RSP_OKAY);
-        expect_page(FIRST_DATA + i % 256, i);
+        disk_expect_page(FIRST_DATA + i % 256, i);
     }
     for (unsigned i = 0; i < FAKE_PAGES; i++)
         kept += fake_dom.mem.frames[i].refs;
     cr_expect_eq(kept, 1056 + 1, "with the ring's page");
-}
-
-Test(block, serves_again_after_a_reconnect)
-{
-    const grant_ref_t ref = fake_grant(FIRST_DATA, false);
-    struct blkif_request req = disk_request(BLKIF_OP_READ, 8, &ref, 1);
-
-    fake_disconnect();
-    cr_expect_not(fake_bound);
-    cr_assert_eq(disk_connect(0), 0);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_page(FIRST_DATA, 8);
-}
-
-/* The frontend need not wait for us: what it wrote before is served. */
-Test(block, serves_requests_older_than_the_connection)
-{
-    const grant_ref_t ref = fake_grant(FIRST_DATA, false);
-    const struct blkif_request req = disk_request(BLKIF_OP_READ, 8, &ref, 1);
-
-    fake_disconnect();
-    disk_put(&req);
-    ring_front_publish(&disk_ring);
-    cr_assert_eq(fake_connect(), 0);
-    cr_expect_eq(disk_answer(req.id), BLKIF_RSP_OKAY);
-}
-
-Test(block_unconnected, does_not_write_to_a_readonly_disk)
-{
-    grant_ref_t ref;
-    struct blkif_request req;
-    struct blkif_request_discard drop = discard(0, 8);
-
-    disk->readonly = true;
-    disk_open();
-    cr_expect_str_eq(fake_back_key("mode"), "r");
-    cr_expect_str_eq(fake_back_key("feature-discard"), "");
-    cr_assert_eq(disk_connect(0), 0);
-    cr_expect_str_eq(fake_back_key("info"), "4");
-    ref = fake_grant(FIRST_DATA, false);
-    req = disk_request(BLKIF_OP_WRITE, 0, &ref, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_ERROR);
-    req = disk_request(BLKIF_OP_WRITE_BARRIER, 0, &ref, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_ERROR);
-    cr_expect_eq(do_discard(&drop), BLKIF_RSP_EOPNOTSUPP);
-    req = disk_request(BLKIF_OP_FLUSH_DISKCACHE, 0, NULL, 0);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    req = disk_request(BLKIF_OP_READ, 0, &ref, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(0, disk_byte(0), 512);
-}
-
-/* Past the page cache: whole device sectors only, whatever their size is. */
-Test(block_unconnected, does_direct_io)
-{
-    grant_ref_t ref;
-    struct blkif_request req;
-
-    disk->direct_io_safe = true;
-    disk_open();
-    cr_assert_eq(disk_connect(0), 0);
-    ref = fake_grant(FIRST_DATA, false);
-    req = disk_request(BLKIF_OP_READ, 64, &ref, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_page(FIRST_DATA, 64);
-    memset(fake_page(FIRST_DATA), 0x99, PAGE_SIZE);
-    req = disk_request(BLKIF_OP_WRITE, 8, &ref, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_file(8, 0x99, PAGE_SIZE);
-
-    req = disk_request(BLKIF_OP_READ, 64, &ref, 1);
-    req.seg[0].last_sect = 0;
-    cr_expect_eq(disk_do(&req), strcmp(fake_back_key("sector-size"), "512")
-                                    ? BLKIF_RSP_ERROR
-                                    : BLKIF_RSP_OKAY);
-}
-
-/* A disk that shrinks: an error beyond its end, never invented zeroes. */
-Test(block, reports_the_missing_part_of_a_disk_that_shrank)
-{
-    const grant_ref_t refs[] = {fake_grant(FIRST_DATA, false),
-                                fake_grant(FIRST_DATA + 1, false)};
-    struct blkif_request req = disk_request(BLKIF_OP_READ, 96, refs, 2);
-
-    cr_assert_eq(ftruncate(disk_fd, 100 * 512), 0);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_ERROR);
-    req = disk_request(BLKIF_OP_READ, 200, refs, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_ERROR);
-    req = disk_request(BLKIF_OP_READ, 80, refs, 1);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY, "what is there still works");
-    expect_page(FIRST_DATA, 80);
-}
-
-/* A file system with less room than the disk has holes. */
-static void mount_small(void)
-{
-    if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
-        cr_skip("mounting is not permitted here");
-    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-    if (mount("none", "/tmp", "tmpfs", 0, "size=64k"))
-        cr_skip("a tmpfs cannot be mounted here");
-}
-
-/*
- * Given a disk with holes on a file system that gets full,
- * when the guest writes into a hole,
- * then that write fails, and what was written before can still be read.
- */
-Test(block_full, tells_the_guest_that_there_is_no_room)
-{
-    grant_ref_t ref;
-    unsigned failed = 0;
-
-    mount_small();
-    strcpy(disk_path, "/tmp/paravane-full");
-    disk_fd = open(disk_path, O_RDWR | O_CREAT, 0600);
-    cr_assert_eq(ftruncate(disk_fd, DISK_SECTORS * 512), 0);
-    *disk = (struct disk_config){.target = disk_path, .vdev = "xvda"};
-    fake_config.nr_disks = 1;
-    fake_domain_create(false);
-    disk_open();
-    cr_assert_eq(disk_connect(0), 0);
-
-    ref = fake_grant(FIRST_DATA, false);
-    memset(fake_page(FIRST_DATA), 0x42, PAGE_SIZE);
-    for (unsigned i = 0; i < 64; i++) {
-        const struct blkif_request req =
-            disk_request(BLKIF_OP_WRITE, 8 * i, &ref, 1);
-
-        failed += disk_do(&req) == BLKIF_RSP_ERROR;
-    }
-    cr_expect(failed > 0 && failed < 64, "%u of 64 failed", failed);
-    expect_file(0, 0x42, PAGE_SIZE);
-    cr_expect_eq(fake_failures, 0);
-    disk_detach();
-}
-
-/* Deleting the file takes nothing from the guest. */
-Test(block, survives_the_file_being_deleted)
-{
-    const grant_ref_t ref = fake_grant(FIRST_DATA, false);
-    const struct blkif_request req = disk_request(BLKIF_OP_READ, 8, &ref, 1);
-
-    unlink(disk_path);
-    cr_expect_eq(disk_do(&req), BLKIF_RSP_OKAY);
-    expect_page(FIRST_DATA, 8);
-}
-
-/* Leaving with writes in flight: all of them are in the file afterwards. */
-Test(block, finishes_what_is_in_flight_before_it_goes)
-{
-    const grant_ref_t ref = fake_grant(FIRST_DATA, true);
-
-    memset(fake_page(FIRST_DATA), 0x77, PAGE_SIZE);
-    for (unsigned i = 0; i < 32; i++) {
-        const struct blkif_request req =
-            disk_request(BLKIF_OP_WRITE, 8 * i, &ref, 1);
-
-        disk_put(&req);
-    }
-    disk_publish();
-    block_settle_all(&fake_dom);
-    expect_file(0, 0x77, 32 * PAGE_SIZE);
-}
-
-/* A page under I/O cannot be given back to the host. */
-Test(block, holds_the_pages_of_its_ring)
-{
-    cr_expect_eq(memory_release(&fake_dom.mem, fake_mfn(0)), -EBUSY);
-    fake_disconnect();
-    cr_expect_eq(memory_release(&fake_dom.mem, fake_mfn(0)), 0);
-}
-
-Test(block_none, does_without_a_disk)
-{
-    memset(&fake_config, 0, sizeof fake_config);
-    fake_domain_create(false);
-    cr_expect_eq(block_create_all(&fake_dom), 0);
-    block_poll_all(&fake_dom);
-    block_settle_all(&fake_dom);
-    block_destroy_all(&fake_dom);
-    fake_domain_destroy();
 }

@@ -10,8 +10,6 @@
 #include "fake_disk.h"
 #include "host/backend/block.h"
 
-#define FIRST_DATA 64
-
 TestSuite(block_hostile, .init = disk_attach, .fini = disk_detach);
 
 static grant_ref_t ref;

@@ -196,3 +196,45 @@ int disk_do(const void *request)
     disk_publish();
     return disk_answer(req->id);
 }
+
+void disk_expect_page(unsigned page, uint64_t sector)
+{
+    const uint8_t *bytes = fake_page(page);
+
+    for (unsigned i = 0; i < PAGE_SIZE; i++)
+        cr_assert_eq(bytes[i], disk_byte(sector + i / 512),
+                     "page %u, byte %u of sector %llu", page, i,
+                     (unsigned long long)sector);
+}
+
+void disk_expect_file(uint64_t sector, uint8_t value, size_t len)
+{
+    uint8_t *bytes = malloc(len);
+
+    cr_assert_eq(pread(disk_fd, bytes, len, (off_t)sector * 512), (ssize_t)len);
+    for (size_t i = 0; i < len; i++)
+        cr_assert_eq(bytes[i], value, "byte %zu", i);
+    free(bytes);
+}
+
+struct blkif_request_discard disk_discard(uint64_t sector, uint64_t nr)
+{
+    struct blkif_request_discard req;
+
+    memset(&req, 0, sizeof req);
+    req.operation = BLKIF_OP_DISCARD;
+    req.id = sector;
+    req.sector_number = sector;
+    req.nr_sectors = nr;
+    return req;
+}
+
+/* The ring's slots are of one size, whatever the request. */
+int disk_do_discard(const struct blkif_request_discard *req)
+{
+    struct blkif_request slot;
+
+    memset(&slot, 0, sizeof slot);
+    memcpy(&slot, req, sizeof *req);
+    return disk_do(&slot);
+}

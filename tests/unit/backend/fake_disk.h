@@ -11,6 +11,7 @@
 #include "fake_domain.h"
 
 #define DISK_SECTORS 2048 /* 1 MiB */
+#define FIRST_DATA   64   /* the pages below are for rings */
 
 extern char disk_path[];
 extern int disk_fd; /* the same file, for the test to look at and to spoil */
@@ -49,5 +50,15 @@ int disk_answer(uint64_t id);
 
 /* All of it: returns the status. */
 int disk_do(const void *request);
+
+/* To discard (nr) sectors, with the first one for its id; and all of it. */
+struct blkif_request_discard disk_discard(uint64_t sector, uint64_t nr);
+int disk_do_discard(const struct blkif_request_discard *req);
+
+/* (page) has what a fresh disk has in the 8 sectors from (sector) on. */
+void disk_expect_page(unsigned page, uint64_t sector);
+
+/* The file has (len) bytes of (value) from (sector) on. */
+void disk_expect_file(uint64_t sector, uint8_t value, size_t len);
 
 #endif
