@@ -18,4 +18,6 @@ CASES = [
     Case("smp", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("smp", "3 vCPUs and a disk", keeps_its_promises, Disk(CONTENT),
          vcpus=3),
+    Case("race", "2 vCPUs", keeps_its_promises, abis=("pv",), vcpus=2),
+    Case("race", "4 vCPUs", keeps_its_promises, abis=("pv",), vcpus=4),
 ]
