@@ -13,6 +13,12 @@
 #define TICK_SIGNAL SIGALRM
 
 /*
+ * What handlers do wherever they come: the thread sanitizer, which may be what
+ * they interrupt, shall not hear of it.
+ */
+#define UNSANITIZED __attribute__((no_sanitize("thread")))
+
+/*
  * Make the timer of (vcpu), unarmed, which the sandbox lets be set: 0, or
  * -errno. Called on its thread, if there are several.
  */

@@ -13,14 +13,16 @@ import tap
 
 BUILD = os.path.abspath(os.environ.get("PARAVANE_BUILD", "build"))
 PARAVANE = os.path.join(BUILD, "host", "paravane")
+# A build with sanitizers has no images of its own.
+IMAGES = os.path.abspath(os.environ.get("PARAVANE_IMAGES", BUILD))
 
 
 def example(name):
-    return os.path.join(BUILD, "examples", name + ".elf")
+    return os.path.join(IMAGES, "examples", name + ".elf")
 
 
 def image(name):
-    return os.path.join(BUILD, "tests", "guests", name + ".elf")
+    return os.path.join(IMAGES, "tests", "guests", name + ".elf")
 
 
 @functools.cache

@@ -229,7 +229,7 @@ static void process_set_bases(struct vcpu *vcpu)
 }
 
 /* A plain one is whole for a signal of this thread, and cheaper. */
-void process_add_work(struct process_cpu *cpu, uint32_t work)
+UNSANITIZED void process_add_work(struct process_cpu *cpu, uint32_t work)
 {
     if (cpu->vcpu->domain->turn.shared)
         __atomic_fetch_or(&cpu->work, work, __ATOMIC_RELAXED);

@@ -20,8 +20,13 @@
 /* The guest may map [PROCESS_VA_START, PROCESS_M2P_VA). Below, mmap refuses
  * an ordinary user (vm.mmap_min_addr). */
 #define PROCESS_VA_START 0x10000
-#define PROCESS_M2P_VA   0x3f0000000000
-#define PROCESS_VA_END   0x400000000000
+#ifdef __SANITIZE_THREAD__ /* which leaves less, and wants the rest itself */
+#define PROCESS_M2P_VA 0x7f00000000
+#define PROCESS_VA_END 0x8000000000
+#else
+#define PROCESS_M2P_VA 0x3f0000000000
+#define PROCESS_VA_END 0x400000000000
+#endif
 
 /*
  * A hypercall stub: mov $nr,%eax; jmp *entry; entry; ret. The entry is aligned

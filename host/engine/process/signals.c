@@ -258,12 +258,12 @@ static void guest_called(struct vcpu *vcpu, const siginfo_t *info)
 }
 
 /* Who kicks has noted the work already. */
-static bool is_call_to_work(int signal)
+UNSANITIZED static bool is_call_to_work(int signal)
 {
     return signal == TICK_SIGNAL || signal == TURN_KICK_SIGNAL;
 }
 
-static void note_work(struct process_cpu *cpu, int signal)
+UNSANITIZED static void note_work(struct process_cpu *cpu, int signal)
 {
     if (signal != TICK_SIGNAL)
         return;
@@ -299,13 +299,14 @@ static void from_guest(struct process_cpu *cpu, int signal,
     *fs_base = cpu->guest_fs;
 }
 
-static bool between(uint64_t rip, const char *start, const char *end)
+UNSANITIZED static bool between(uint64_t rip, const char *start,
+                                const char *end)
 {
     return rip >= (uintptr_t)start && rip < (uintptr_t)end;
 }
 
 /* Is (rip) nowhere that the shim could be executing? */
-static bool process_stray(uint64_t rip)
+UNSANITIZED static bool process_stray(uint64_t rip)
 {
     extern char __executable_start[], etext[];
 
@@ -408,8 +409,9 @@ static void shim_fault(struct process_cpu *cpu, int signal,
     g[REG_RSP] = (greg_t)(((uintptr_t)context & ~UINT64_C(15)) - 8);
 }
 
-void process_signal(int signal, siginfo_t *info, ucontext_t *context,
-                    uint64_t *fs_base, struct process_cpu *cpu)
+UNSANITIZED void process_signal(int signal, siginfo_t *info,
+                                ucontext_t *context, uint64_t *fs_base,
+                                struct process_cpu *cpu)
 {
     struct vcpu *vcpu = cpu->vcpu;
     greg_t *g = context->uc_mcontext.gregs;

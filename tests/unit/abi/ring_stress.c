@@ -13,8 +13,13 @@
 #include <ring/bytes.h>
 #include <ring/front.h>
 
+#ifdef __SANITIZE_THREAD__ /* slower, and it need not happen to see it */
+#define NR_MESSAGES 20000
+#define NR_ROUNDS   60000
+#else
 #define NR_MESSAGES 100000
 #define NR_ROUNDS   300000
+#endif
 #define SLOT_SIZE   64
 #define RING_BYTES  (64 + 2 * SLOT_SIZE) /* few: the ring is often empty */
 
