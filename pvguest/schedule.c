@@ -220,7 +220,8 @@ void schedule(bool leaving)
     if (self->current->stack && *self->current->stack != STACK_CANARY)
         guest_panic("stack overflow in the thread at %p",
                     (void *)self->current);
-    lock_pass();
+    if (!leaving) /* others may count on what it leaves behind being gone */
+        lock_pass();
     event_dispatch();
     timer_dispatch();
     self->idling = true;
