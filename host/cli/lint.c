@@ -109,22 +109,13 @@ static void print_instruction(const struct lint_report *r,
     for (size_t i = 0; i < r->lint.nr_findings; i++) {
         const struct lint_finding *f = &r->lint.findings[i];
 
-        if (strcmp(f->what->name, what->name) != 0 || !lint_counts(r, f))
+        if (f->what != what || !lint_counts(r, f))
             continue;
         if (!nr++)
             printf("  %s: %s\n    instead: %s\n", what->name, what->happens,
                    what->instead);
         print_place(f);
     }
-}
-
-/* Several encodings have one name: that is told once, at the first. */
-static bool was_before(size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (!strcmp(sensitive_at(i)->name, sensitive_at(index)->name))
-            return true;
-    return false;
 }
 
 static void print_group(const struct lint_report *r, enum sensitive_group group)
@@ -135,7 +126,7 @@ static void print_group(const struct lint_report *r, enum sensitive_group group)
         return;
     printf("%s (%lu)\n", groups[group].title, r->counts[group]);
     for (size_t i = 0; (what = sensitive_at(i)); i++)
-        if (what->group == group && !was_before(i))
+        if (what->group == group)
             print_instruction(r, what);
 }
 

@@ -55,26 +55,10 @@ static bool fits(const struct elf *elf, const uint8_t *bytes,
     return true;
 }
 
-/* The first finding at (va) or behind. */
-static size_t first_finding(const struct lint *lint, uint64_t va)
-{
-    size_t low = 0, high = lint->nr_findings;
-
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-
-        if (lint->findings[middle].va < va)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static void place(struct lint *lint, uint64_t va, uint64_t size,
                   enum lint_place where)
 {
-    for (size_t i = first_finding(lint, va);
+    for (size_t i = lint_first_finding(lint, va);
          i < lint->nr_findings && lint->findings[i].va - va < size; i++)
         lint->findings[i].place = where;
 }

@@ -121,3 +121,18 @@ bool lint_code(struct lint *lint, const uint8_t *bytes, size_t size,
     }
     return sweep(lint, bytes + (from - va), end - from, from);
 }
+
+size_t lint_first_finding(const struct lint *lint, uint64_t va)
+{
+    size_t low = 0, high = lint->nr_findings;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+
+        if (lint->findings[middle].va < va)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

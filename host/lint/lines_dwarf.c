@@ -13,22 +13,6 @@ struct reader {
     void *to;
 };
 
-/* The first finding at (va) or behind. */
-static size_t first_finding(const struct lint *lint, uint64_t va)
-{
-    size_t low = 0, high = lint->nr_findings;
-
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-
-        if (lint->findings[middle].va < va)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /*
  * Lines of a function that the linker left out have addresses from 0 on, and
  * the last of them may seem to reach to the first one that is real: a line
@@ -53,7 +37,7 @@ static bool take_line(const struct reader *r, Dwarf_Line *line,
         dwarf_lineaddr(line, &start) || dwarf_lineaddr(next, &end) ||
         start >= end)
         return true;
-    for (size_t i = first_finding(r->lint, start);
+    for (size_t i = lint_first_finding(r->lint, start);
          i < r->lint->nr_findings && r->lint->findings[i].va < end; i++) {
         if (!begins_in_function(&r->lint->findings[i], start))
             continue;

@@ -92,4 +92,7 @@ int lint_vm_calls(struct image *image, struct lint_vm_calls *calls);
 bool lint_code(struct lint *lint, const uint8_t *bytes, size_t size,
                uint64_t va);
 
+/* Of the findings, which are sorted by then: the first at (va) or behind. */
+size_t lint_first_finding(const struct lint *lint, uint64_t va);
+
 #endif

@@ -28,17 +28,27 @@ enum { NUMBER_CS = 1, NUMBER_SS = 2 };
 #define NO_PRIVILEGE     "#GP: nobody carries it out"
 #define VIRTUAL_MACHINES "#UD or #GP: virtual machines are not a guest's"
 
+#define MAX_FORMS 3
+
 static const struct rule {
-    uint16_t mnemonic;
+    uint16_t mnemonics[MAX_FORMS]; /* INVALID where there are fewer */
     uint8_t shape, number;
     struct sensitive is;
 } rules[] = {
 #define RULE(mnemonic, shape, number, name, group, happens, instead) \
     {                                                                \
-        ZYDIS_MNEMONIC_##mnemonic, shape, number,                    \
+        {ZYDIS_MNEMONIC_##mnemonic}, shape, number,                  \
         {                                                            \
             name, SENSITIVE_##group, happens, instead                \
         }                                                            \
+    }
+/* One instruction in forms that Zydis names apart. */
+#define FORMS(a, b, c, name, group, happens, instead)                         \
+    {                                                                         \
+        {ZYDIS_MNEMONIC_##a, ZYDIS_MNEMONIC_##b, ZYDIS_MNEMONIC_##c}, ANY, 0, \
+        {                                                                     \
+            name, SENSITIVE_##group, happens, instead                         \
+        }                                                                     \
     }
 
 #define IF_IGNORED "IF and IOPL keep their values, without a word"
@@ -47,12 +57,8 @@ static const struct rule {
 #define MASK_WRITE                                                     \
     "write vcpu_info's evtchn_upcall_mask; after clearing it look at " \
     "evtchn_upcall_pending"
-    RULE(POPF, ANY, 0, "popf", SILENT, IF_IGNORED, MASK_WRITE),
-    RULE(POPFD, ANY, 0, "popf", SILENT, IF_IGNORED, MASK_WRITE),
-    RULE(POPFQ, ANY, 0, "popf", SILENT, IF_IGNORED, MASK_WRITE),
-    RULE(PUSHF, ANY, 0, "pushf", SILENT, IF_SET, MASK_READ),
-    RULE(PUSHFD, ANY, 0, "pushf", SILENT, IF_SET, MASK_READ),
-    RULE(PUSHFQ, ANY, 0, "pushf", SILENT, IF_SET, MASK_READ),
+    FORMS(POPF, POPFD, POPFQ, "popf", SILENT, IF_IGNORED, MASK_WRITE),
+    FORMS(PUSHF, PUSHFD, PUSHFQ, "pushf", SILENT, IF_SET, MASK_READ),
     RULE(SGDT, ANY, 0, "sgdt", SILENT, "the host's table, or made-up values",
          STORE_NOTHING),
     RULE(SIDT, ANY, 0, "sidt", SILENT, "the host's table, or made-up values",
@@ -81,9 +87,7 @@ static const struct rule {
 #define IRET_STAYS                                                         \
     "it returns within ring 3: evtchn_upcall_mask, user mode and GS base " \
     "stay as they are"
-    RULE(IRET, ANY, 0, "iret", SILENT, IRET_STAYS, "the hypercall iret"),
-    RULE(IRETD, ANY, 0, "iret", SILENT, IRET_STAYS, "the hypercall iret"),
-    RULE(IRETQ, ANY, 0, "iret", SILENT, IRET_STAYS, "the hypercall iret"),
+    FORMS(IRET, IRETD, IRETQ, "iret", SILENT, IRET_STAYS, "the hypercall iret"),
     RULE(CPUID, ANY, 0, "cpuid", SILENT,
          "the host's CPU, with features that a PV guest has not",
          "put Xen's prefix before it: ud2; .ascii \"xen\""),
@@ -119,10 +123,10 @@ static const struct rule {
     RULE(CLAC, ANY, 0, "clac", FAULTS, "#UD", "do without: PV has no SMAP"),
     RULE(STAC, ANY, 0, "stac", FAULTS, "#UD", "do without: PV has no SMAP"),
     RULE(RDPMC, ANY, 0, "rdpmc", FAULTS, NO_PRIVILEGE, "do without"),
-    RULE(XSAVES, ANY, 0, "xsaves", FAULTS, NO_PRIVILEGE, "xsave, xsaveopt"),
-    RULE(XSAVES64, ANY, 0, "xsaves", FAULTS, NO_PRIVILEGE, "xsave, xsaveopt"),
-    RULE(XRSTORS, ANY, 0, "xrstors", FAULTS, NO_PRIVILEGE, "xrstor"),
-    RULE(XRSTORS64, ANY, 0, "xrstors", FAULTS, NO_PRIVILEGE, "xrstor"),
+    FORMS(XSAVES, XSAVES64, INVALID, "xsaves", FAULTS, NO_PRIVILEGE,
+          "xsave, xsaveopt"),
+    FORMS(XRSTORS, XRSTORS64, INVALID, "xrstors", FAULTS, NO_PRIVILEGE,
+          "xrstor"),
     RULE(VMCALL, ANY, 0, "vmcall", FAULTS, "#UD: that is how PVH guests call",
          "the hypercall page, or SYSCALL"),
     RULE(VMMCALL, ANY, 0, "vmmcall", FAULTS, "#UD: that is how PVH guests call",
@@ -182,13 +186,10 @@ static const struct rule {
     "nobody is behind a port"
     RULE(IN, ANY, 0, "in", EMULATED, PORTS, "the split drivers"),
     RULE(OUT, ANY, 0, "out", EMULATED, PORTS, "the split drivers"),
-    RULE(INSB, ANY, 0, "ins", EMULATED, PORTS, "the split drivers"),
-    RULE(INSW, ANY, 0, "ins", EMULATED, PORTS, "the split drivers"),
-    RULE(INSD, ANY, 0, "ins", EMULATED, PORTS, "the split drivers"),
-    RULE(OUTSB, ANY, 0, "outs", EMULATED, PORTS, "the split drivers"),
-    RULE(OUTSW, ANY, 0, "outs", EMULATED, PORTS, "the split drivers"),
-    RULE(OUTSD, ANY, 0, "outs", EMULATED, PORTS, "the split drivers"),
+    FORMS(INSB, INSW, INSD, "ins", EMULATED, PORTS, "the split drivers"),
+    FORMS(OUTSB, OUTSW, OUTSD, "outs", EMULATED, PORTS, "the split drivers"),
 #undef RULE
+#undef FORMS
 };
 
 static const struct sensitive red_zone = {
@@ -269,11 +270,19 @@ static bool is_below_stack(const ZydisDecodedInstruction *insn,
     return false;
 }
 
+static bool is_form_of(const struct rule *rule, ZydisMnemonic mnemonic)
+{
+    for (unsigned i = 0; i < MAX_FORMS; i++)
+        if (rule->mnemonics[i] == mnemonic)
+            return true;
+    return false;
+}
+
 static const struct sensitive *find_rule(const ZydisDecodedInstruction *insn,
                                          const ZydisDecodedOperand *operands)
 {
     for (size_t i = 0; i < NR_RULES; i++)
-        if (rules[i].mnemonic == insn->mnemonic &&
+        if (is_form_of(&rules[i], insn->mnemonic) &&
             has_shape(&rules[i], insn, operands))
             return &rules[i].is;
     return is_below_stack(insn, operands) ? &red_zone : NULL;

@@ -121,7 +121,7 @@ Test(sensitive, all_that_is_emulated_or_a_fault_is_sampled)
     }
 }
 
-Test(sensitive, texts_have_an_end_and_a_meaning)
+Test(sensitive, texts_have_an_end_and_a_meaning_and_names_stand_once)
 {
     const struct sensitive *what;
 
@@ -132,6 +132,8 @@ Test(sensitive, texts_have_an_end_and_a_meaning)
         cr_expect_lt(strnlen(what->instead, sizeof what->instead),
                      sizeof what->instead);
         cr_expect(*what->name && *what->happens && *what->instead, "%zu", i);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_str_neq(sensitive_at(j)->name, what->name);
     }
 }
 
