@@ -1,4 +1,5 @@
-/* host/traps/read.c: the results that a child process tells. */
+/* host/traps/child.c: a process that tries the probes, and what it tells. */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,4 +69,31 @@ int traps_read(int fd, int pid, unsigned seconds, struct traps_place *place)
         kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
     return status;
+}
+
+bool traps_run(traps_child *child, const void *arg, unsigned seconds,
+               struct traps_place *place, int *status)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (pipe(ends)) {
+        snprintf(place->why, sizeof place->why, "cannot make a pipe: %s",
+                 strerror(errno));
+        return false;
+    }
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) /* no exit: what is in stdout's buffer is ours */
+        _exit(child(arg, ends[1]));
+    close(ends[1]);
+    if (pid < 0) {
+        snprintf(place->why, sizeof place->why, "cannot start a process: %s",
+                 strerror(errno));
+        close(ends[0]);
+        return false;
+    }
+    place->tried = true;
+    *status = traps_read(ends[0], pid, seconds, place);
+    return true;
 }

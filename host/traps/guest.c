@@ -1,9 +1,7 @@
 /* host/traps/guest.c: the guest that paravane carries, on an engine. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,12 +32,17 @@ static int image_file(void)
     return fd;
 }
 
-static int run(const char *engine, enum abi abi)
+struct machine {
+    const char *engine;
+    enum abi abi;
+};
+
+static int run(const struct machine *machine)
 {
     struct domain_config config = {
         .image = IMAGE_PATH,
-        .engine = engine,
-        .abi = abi,
+        .engine = machine->engine,
+        .abi = machine->abi,
         .name = "traps",
         .memory_bytes = MEMORY,
         .nr_vcpus = 1,
@@ -55,7 +58,7 @@ static int run(const char *engine, enum abi abi)
 }
 
 /* Its sentences go the same way as what the guest says. */
-static _Noreturn void child(const char *engine, enum abi abi, int to)
+static int child(const void *arg, int to)
 {
     const int image = image_file();
     const int nothing = open("/dev/null", O_RDONLY);
@@ -65,10 +68,9 @@ static _Noreturn void child(const char *engine, enum abi abi, int to)
         dup2(to, STDOUT_FILENO) >= 0 && dup2(to, STDERR_FILENO) >= 0 &&
         (image == IMAGE_FD || dup2(image, IMAGE_FD) >= 0)) {
         syscall(SYS_close_range, IMAGE_FD + 1, ~0U, 0);
-        status = run(engine, abi);
+        status = run(arg);
     }
-    /* No exit: what is in stdout's buffer is our parent's. */
-    _exit(status);
+    return status;
 }
 
 /* False: this host cannot, and (why) says what is missing. */
@@ -108,28 +110,11 @@ static void judge(int status, struct traps_place *place)
 void traps_try_guest(const char *engine, enum abi abi,
                      struct traps_place *place)
 {
-    int ends[2];
-    pid_t pid;
+    const struct machine machine = {.engine = engine, .abi = abi};
+    int status;
 
     *place = (struct traps_place){0};
-    if (!can_run(engine, abi, place->why, sizeof place->why))
-        return;
-    if (pipe(ends)) {
-        snprintf(place->why, sizeof place->why, "cannot make a pipe: %s",
-                 strerror(errno));
-        return;
-    }
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0)
-        child(engine, abi, ends[1]);
-    close(ends[1]);
-    if (pid < 0) {
-        snprintf(place->why, sizeof place->why, "cannot start a process: %s",
-                 strerror(errno));
-        close(ends[0]);
-        return;
-    }
-    place->tried = true;
-    judge(traps_read(ends[0], pid, SECONDS, place), place);
+    if (can_run(engine, abi, place->why, sizeof place->why) &&
+        traps_run(child, &machine, SECONDS, place, &status))
+        judge(status, place);
 }

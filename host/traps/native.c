@@ -1,11 +1,8 @@
 /* host/traps/native.c: ring 3 as it is, with signals for traps. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "host/traps/traps.h"
 
@@ -36,44 +33,28 @@ static void catch_traps(void)
         sigaction(signals[i], &action, NULL);
 }
 
-static _Noreturn void child(int to)
+static int child(const void *arg, int to)
 {
     const struct probe_world world = {0}; /* nothing there is a kernel's */
     struct probe_result result;
 
+    (void)arg;
     catch_traps();
     for (unsigned i = 0; i < probe_count(); i++) {
         probe_try(i, &world, &result);
         dprintf(to, PROBE_LINE, i, (unsigned)result.outcome, result.vector,
                 result.error, result.value);
     }
-    _exit(0);
+    return 0;
 }
 
 void traps_try_native(struct traps_place *place)
 {
-    int ends[2], status;
-    pid_t pid;
+    int status;
 
     *place = (struct traps_place){0};
-    if (pipe(ends)) {
-        snprintf(place->why, sizeof place->why, "cannot make a pipe: %s",
-                 strerror(errno));
+    if (!traps_run(child, NULL, SECONDS, place, &status))
         return;
-    }
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0)
-        child(ends[1]);
-    close(ends[1]);
-    if (pid < 0) {
-        snprintf(place->why, sizeof place->why, "cannot start a process: %s",
-                 strerror(errno));
-        close(ends[0]);
-        return;
-    }
-    place->tried = true;
-    status = traps_read(ends[0], pid, SECONDS, place);
     if (!WIFEXITED(status) || WEXITSTATUS(status))
         snprintf(place->why, sizeof place->why,
                  "the process that tries them was ended by signal %d",

@@ -35,4 +35,15 @@ void traps_try_guest(const char *engine, enum abi abi,
  */
 int traps_read(int fd, int pid, unsigned seconds, struct traps_place *place);
 
+/* What a child process does: it tells (to) of each probe. Returns its status.
+ */
+typedef int traps_child(const void *arg, int to);
+
+/*
+ * Start (child) with (arg), and read what it says: true, with its (status) as
+ * of waitpid; false if it could not be started, and (place) says why.
+ */
+bool traps_run(traps_child *child, const void *arg, unsigned seconds,
+               struct traps_place *place, int *status);
+
 #endif
