@@ -86,9 +86,8 @@ int main(void)
     while (!end)
         thread_wait(&ended, UINT64_MAX);
     net_get_counters(net, &counters);
-    printf(
-        "{\"frames\": %llu, \"notifications\": %llu}\n",
-        (unsigned long long)(counters.sent_frames + counters.received_frames),
-        (unsigned long long)(counters.notified + counters.events));
+    printf("{\"frames\": %lu, \"notifications\": %lu}\n",
+           counters.sent_frames + counters.received_frames,
+           counters.notified + counters.events);
     return 0;
 }
