@@ -4,11 +4,9 @@
 
 #include <criterion/criterion.h>
 
-#include "tests/harness/fake_domain.h"
+#include "event_ops.h"
 
 TestSuite(event_channel, .init = fake_create, .fini = fake_destroy);
-
-#define evtchn(cmd, op) call(__HYPERVISOR_event_channel_op, cmd, put(op))
 
 static evtchn_port_t alloc_unbound(domid_t remote)
 {
@@ -28,15 +26,6 @@ static evtchn_port_t bind_virq(uint32_t virq)
     return op.port;
 }
 
-static evtchn_port_t bind_ipi(void)
-{
-    struct evtchn_bind_ipi op = {0};
-
-    cr_assert_eq(evtchn(EVTCHNOP_bind_ipi, op), 0);
-    get(op);
-    return op.port;
-}
-
 static long bind_interdomain(domid_t remote, evtchn_port_t remote_port,
                              evtchn_port_t *port)
 {
@@ -46,27 +35,6 @@ static long bind_interdomain(domid_t remote, evtchn_port_t remote_port,
     get(op);
     *port = op.local_port;
     return rc;
-}
-
-static long send(evtchn_port_t port)
-{
-    struct evtchn_send op = {port};
-
-    return evtchn(EVTCHNOP_send, op);
-}
-
-static long close_port(evtchn_port_t port)
-{
-    struct evtchn_close op = {port};
-
-    return evtchn(EVTCHNOP_close, op);
-}
-
-static long unmask(evtchn_port_t port)
-{
-    struct evtchn_unmask op = {port};
-
-    return evtchn(EVTCHNOP_unmask, op);
 }
 
 static long status(evtchn_port_t port, struct evtchn_status *op)
@@ -81,18 +49,16 @@ static long status(evtchn_port_t port, struct evtchn_status *op)
 
 static void reset(void)
 {
-    struct evtchn_reset op = {DOMID_SELF};
-
-    cr_assert_eq(evtchn(EVTCHNOP_reset, op), 0);
+    cr_assert_eq(op_reset(), 0);
 }
 
 Test(event_channel, gives_the_lowest_free_port_and_never_port_0)
 {
     cr_expect_eq(alloc_unbound(BACKEND_ID), 1);
     cr_expect_eq(alloc_unbound(BACKEND_ID), 2);
-    cr_expect_eq(close_port(1), 0);
+    cr_expect_eq(op_close(1), 0);
     cr_expect_eq(alloc_unbound(BACKEND_ID), 1);
-    cr_expect_eq(close_port(0), -EINVAL);
+    cr_expect_eq(op_close(0), -EINVAL);
     reset();
 }
 
@@ -142,7 +108,7 @@ Test(event_channel, connects_a_port_to_another_of_its_own)
 
     cr_assert_eq(bind_interdomain(DOMID_SELF, a, &b), 0);
     cr_expect(port_pending(dom, b), "what was sent before must not be lost");
-    cr_expect_eq(send(b), 0);
+    cr_expect_eq(op_send(b), 0);
     cr_expect(port_pending(dom, a));
 
     cr_expect_eq(status(a, &st), 0);
@@ -152,7 +118,7 @@ Test(event_channel, connects_a_port_to_another_of_its_own)
 
     /* b goes: a waits for somebody else, and is told nothing */
     dom->shared->evtchn_pending[0] = 0;
-    cr_expect_eq(close_port(b), 0);
+    cr_expect_eq(op_close(b), 0);
     cr_expect(!port_pending(dom, a));
     cr_expect_eq(status(a, &st), 0);
     cr_expect_eq(st.status, EVTCHNSTAT_unbound);
@@ -180,9 +146,9 @@ Test(event_channel, binds_each_virq_once)
     cr_expect_eq(evtchn(EVTCHNOP_bind_virq, op), -EEXIST);
     port_raise_virq(vcpu, VIRQ_TIMER);
     cr_expect(port_pending(dom, port));
-    cr_expect_eq(send(port), -EINVAL);
+    cr_expect_eq(op_send(port), -EINVAL);
 
-    cr_expect_eq(close_port(port), 0);
+    cr_expect_eq(op_close(port), 0);
     cr_expect(!port_pending(dom, port), "closing clears what is pending");
     cr_expect_eq(bind_virq(VIRQ_TIMER), port);
     reset();
@@ -210,51 +176,51 @@ Test(event_channel, drops_what_is_sent_to_nobody)
 {
     evtchn_port_t port = alloc_unbound(BACKEND_ID);
 
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect(!port_pending(dom, port));
-    cr_expect_eq(send(port + 1), -EINVAL);
-    cr_expect_eq(send(0), -EINVAL);
-    cr_expect_eq(send(UINT32_MAX), -EINVAL);
+    cr_expect_eq(op_send(port + 1), -EINVAL);
+    cr_expect_eq(op_send(0), -EINVAL);
+    cr_expect_eq(op_send(UINT32_MAX), -EINVAL);
     reset();
 }
 
 /* Pending, selector, upcall, kick: each only on its own first edge. */
 Test(event_channel, raises_in_the_order_of_the_two_level_abi)
 {
-    evtchn_port_t port = bind_ipi();
+    evtchn_port_t port = op_bind_ipi();
 
     fake_engine(0, UINT64_C(1) << 47);
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect_eq(dom->shared->evtchn_pending[0], UINT64_C(1) << port);
     cr_expect_eq(vcpu->info->evtchn_pending_sel, 1);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 1);
     cr_expect_eq(account.kicks, 1);
 
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect_eq(account.kicks, 1, "a second event merges with the first");
     reset();
 }
 
 Test(event_channel, holds_masked_events_back_until_unmasked)
 {
-    evtchn_port_t port = bind_ipi();
+    evtchn_port_t port = op_bind_ipi();
 
     dom->shared->evtchn_mask[0] = ~UINT64_C(0);
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect(port_pending(dom, port));
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 0);
 
-    cr_expect_eq(unmask(port), 0);
+    cr_expect_eq(op_unmask(port), 0);
     cr_expect_eq(vcpu->info->evtchn_pending_sel, 1);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 1);
 
     vcpu->info->evtchn_upcall_pending = 0;
     vcpu->info->evtchn_pending_sel = 0;
-    cr_expect_eq(unmask(port), 0);
+    cr_expect_eq(op_unmask(port), 0);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 0,
                  "unmasking what is not masked raises nothing");
-    cr_expect_eq(unmask(0), 0);
-    cr_expect_eq(unmask(PORT_MAX_2LEVEL), -EINVAL);
+    cr_expect_eq(op_unmask(0), 0);
+    cr_expect_eq(op_unmask(PORT_MAX_2LEVEL), -EINVAL);
     reset();
 }
 
@@ -285,19 +251,19 @@ Test(event_channel, calls_the_backend_that_took_the_other_end)
     cr_expect_eq(port_bind_backend(dom, port, BACKEND_ID, on_notify, on_close,
                                    &notified),
                  -EINVAL);
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect_eq(notified, 1);
     cr_expect_eq(status(port, &st), 0);
     cr_expect_eq(st.status, EVTCHNSTAT_interdomain);
     cr_expect_eq(st.u.interdomain.dom, BACKEND_ID);
 
     port_unbind_backend(dom, port);
-    cr_expect_eq(send(port), 0);
+    cr_expect_eq(op_send(port), 0);
     cr_expect_eq(notified, 1);
     cr_assert_eq(port_bind_backend(dom, port, BACKEND_ID, on_notify, on_close,
                                    &notified),
                  0);
-    cr_expect_eq(close_port(port), 0);
+    cr_expect_eq(op_close(port), 0);
     cr_expect_eq(closed, 1);
     port_raise(dom, port); /* too late, and harmless */
     cr_expect(!port_pending(dom, port));
@@ -305,7 +271,7 @@ Test(event_channel, calls_the_backend_that_took_the_other_end)
 
 Test(event_channel, moves_only_ports_that_may_move)
 {
-    evtchn_port_t unbound = alloc_unbound(BACKEND_ID), ipi = bind_ipi(),
+    evtchn_port_t unbound = alloc_unbound(BACKEND_ID), ipi = op_bind_ipi(),
                   timer = bind_virq(VIRQ_TIMER),
                   global = bind_virq(VIRQ_CONSOLE);
     struct evtchn_bind_vcpu op = {unbound, 0};
@@ -326,7 +292,7 @@ Test(event_channel, moves_only_ports_that_may_move)
 
 Test(event_channel, tells_the_status_of_free_ports_too)
 {
-    evtchn_port_t ipi = bind_ipi(), timer = bind_virq(VIRQ_TIMER);
+    evtchn_port_t ipi = op_bind_ipi(), timer = bind_virq(VIRQ_TIMER);
     struct evtchn_status st;
 
     cr_expect_eq(status(ipi, &st), 0);
@@ -350,7 +316,7 @@ Test(event_channel, resets_itself_but_nobody_else)
 {
     struct evtchn_reset op = {BACKEND_ID};
 
-    bind_ipi();
+    op_bind_ipi();
     bind_virq(VIRQ_DEBUG);
     cr_expect_eq(evtchn(EVTCHNOP_reset, op), -EPERM);
     op.dom = 3;

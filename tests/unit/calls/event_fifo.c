@@ -4,10 +4,8 @@
 
 #include <criterion/criterion.h>
 
+#include "event_ops.h"
 #include "host/port_fifo.h"
-#include "tests/harness/fake_domain.h"
-
-#define evtchn(cmd, op) call(__HYPERVISOR_event_channel_op, cmd, put(op))
 
 /* Pages of the guest, mapped nowhere. */
 #define CONTROL_PAGE (BARE_PAGE + 0)
@@ -59,46 +57,9 @@ static long set_priority(evtchn_port_t port, uint32_t priority)
     return evtchn(EVTCHNOP_set_priority, op);
 }
 
-static evtchn_port_t bind_ipi(void)
-{
-    struct evtchn_bind_ipi op = {0};
-
-    cr_assert_eq(evtchn(EVTCHNOP_bind_ipi, op), 0);
-    get(op);
-    return op.port;
-}
-
-static long send(evtchn_port_t port)
-{
-    struct evtchn_send op = {port};
-
-    return evtchn(EVTCHNOP_send, op);
-}
-
-static long unmask(evtchn_port_t port)
-{
-    struct evtchn_unmask op = {port};
-
-    return evtchn(EVTCHNOP_unmask, op);
-}
-
-static long close_port(evtchn_port_t port)
-{
-    struct evtchn_close op = {port};
-
-    return evtchn(EVTCHNOP_close, op);
-}
-
-static long reset(void)
-{
-    struct evtchn_reset op = {DOMID_SELF};
-
-    return evtchn(EVTCHNOP_reset, op);
-}
-
 static void destroy(void)
 {
-    cr_assert_eq(reset(), 0);
+    cr_assert_eq(op_reset(), 0);
     fake_destroy();
 }
 
@@ -130,7 +91,7 @@ static evtchn_port_t take(unsigned priority)
 
 Test(event_fifo, is_asked_for_in_order)
 {
-    evtchn_port_t port = bind_ipi();
+    evtchn_port_t port = op_bind_ipi();
 
     cr_expect_eq(expand(page_mfn(ARRAY_PAGE)), -EOPNOTSUPP);
     cr_expect_eq(set_priority(port, 3), -ENOSYS);
@@ -157,72 +118,72 @@ Test(event_fifo, is_asked_for_in_order)
 
 Test(event_fifo, queues_in_the_order_of_sending)
 {
-    evtchn_port_t a = bind_ipi(), b = bind_ipi(), c = bind_ipi();
+    evtchn_port_t a = op_bind_ipi(), b = op_bind_ipi(), c = op_bind_ipi();
 
     begin();
-    cr_expect_eq(send(b), 0);
+    cr_expect_eq(op_send(b), 0);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 1);
     cr_expect_eq(block()->ready, BIT(NORMAL));
-    send(a);
-    send(b);
-    send(c);
+    op_send(a);
+    op_send(b);
+    op_send(c);
     cr_expect_eq(take(NORMAL), b);
     cr_expect_eq(take(NORMAL), a);
     cr_expect_eq(take(NORMAL), c);
     cr_expect_eq(block()->ready, 0);
-    send(c);
+    op_send(c);
     cr_expect_eq(block()->ready, BIT(NORMAL));
     cr_expect_eq(take(NORMAL), c, "a tail that was taken is no tail");
 }
 
 Test(event_fifo, has_a_queue_for_each_priority)
 {
-    evtchn_port_t a = bind_ipi(), b = bind_ipi();
+    evtchn_port_t a = op_bind_ipi(), b = op_bind_ipi();
 
     begin();
     cr_expect_eq(set_priority(a, 15), 0);
     cr_expect_eq(set_priority(b, 0), 0);
-    send(a);
-    send(b);
+    op_send(a);
+    op_send(b);
     cr_expect_eq(block()->ready, BIT(0) | BIT(15));
     cr_expect_eq(take(0), b);
     cr_expect_eq(take(15), a);
 
     set_priority(a, 0);
-    send(b);
-    send(a);
+    op_send(b);
+    op_send(a);
     cr_expect_eq(take(0), b);
     cr_expect_eq(take(0), a, "the one it was last in has forgotten it");
-    send(b);
+    op_send(b);
     cr_expect_eq(take(0), b);
 }
 
 Test(event_fifo, keeps_masked_ports_out_of_the_queues)
 {
-    evtchn_port_t port = bind_ipi();
+    evtchn_port_t port = op_bind_ipi();
 
     begin();
     *word(port) = MASKED;
-    send(port);
+    op_send(port);
     cr_expect_eq(*word(port), MASKED | PENDING);
     cr_expect_eq(block()->ready, 0);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 0);
-    cr_expect_eq(unmask(port), 0);
+    cr_expect_eq(op_unmask(port), 0);
     cr_expect_eq(*word(port), PENDING | LINKED);
     cr_expect_eq(vcpu->info->evtchn_upcall_pending, 1);
     cr_expect_eq(take(NORMAL), port);
     *word(port) = MASKED;
-    unmask(port);
+    op_unmask(port);
     cr_expect_eq(*word(port), 0, "nothing was pending");
 }
 
 Test(event_fifo, brings_what_was_sent_before)
 {
-    evtchn_port_t before = bind_ipi(), early = bind_ipi();
+    evtchn_port_t before = op_bind_ipi(), early = op_bind_ipi();
 
-    send(before);
+    op_send(before);
     cr_assert_eq(init_control(0, page_mfn(CONTROL_PAGE), 0), 0);
-    send(early);
+    op_send(early);
     cr_expect_eq(block()->ready, 0);
     cr_assert_eq(expand(page_mfn(ARRAY_PAGE)), 0);
     cr_expect_eq(take(NORMAL), before);
@@ -231,14 +192,14 @@ Test(event_fifo, brings_what_was_sent_before)
 
 Test(event_fifo, gives_no_number_away_that_is_in_a_queue)
 {
-    evtchn_port_t port = bind_ipi();
+    evtchn_port_t port = op_bind_ipi();
 
     begin();
-    send(port);
-    close_port(port);
-    cr_expect_neq(bind_ipi(), port);
+    op_send(port);
+    op_close(port);
+    cr_expect_neq(op_bind_ipi(), port);
     cr_expect_eq(take(NORMAL), 0, "it is linked, but not pending");
-    cr_expect_eq(bind_ipi(), port);
+    cr_expect_eq(op_bind_ipi(), port);
 }
 
 Test(event_fifo, has_more_ports_until_it_is_reset)
@@ -249,19 +210,19 @@ Test(event_fifo, has_more_ports_until_it_is_reset)
     for (unsigned i = 1; i < 5; i++)
         cr_assert_eq(expand(page_mfn(ARRAY_PAGE + i)), 0);
     while (port < PORT_MAX_2LEVEL + 100)
-        port = bind_ipi();
-    send(port);
+        port = op_bind_ipi();
+    op_send(port);
     cr_expect_eq(take(NORMAL), port);
 
-    cr_expect_eq(reset(), 0);
+    cr_expect_eq(op_reset(), 0);
     cr_expect_eq(expand(page_mfn(ARRAY_PAGE)), -EOPNOTSUPP);
-    cr_expect_eq(bind_ipi(), 1);
+    cr_expect_eq(op_bind_ipi(), 1);
     for (unsigned i = 0; i < 5; i++)
         cr_expect_eq(
             memory_record(&vcpu->domain->mem, page_mfn(ARRAY_PAGE + i))->uses,
             0);
     vcpu->domain->shared->evtchn_mask[0] = 0;
-    send(1);
+    op_send(1);
     cr_expect_eq(vcpu->domain->shared->evtchn_pending[0], 2);
 }
 
@@ -280,7 +241,7 @@ Test(event_fifo, does_not_care_what_the_guest_writes)
     uint32_t noise = 1;
 
     for (unsigned i = 0; i < 8; i++)
-        ports[i] = bind_ipi();
+        ports[i] = op_bind_ipi();
     begin();
     for (unsigned round = 0; round < 20000; round++) {
         noise = noise * 1664525 + 1013904223;
@@ -298,14 +259,14 @@ Test(event_fifo, does_not_care_what_the_guest_writes)
             set_priority(ports[noise >> 8 & 7], noise >> 12 & 15);
             break;
         case 4:
-            unmask(ports[noise >> 8 & 7]);
+            op_unmask(ports[noise >> 8 & 7]);
             break;
         case 5:
-            close_port(ports[noise >> 8 & 7]);
-            ports[noise >> 8 & 7] = bind_ipi();
+            op_close(ports[noise >> 8 & 7]);
+            ports[noise >> 8 & 7] = op_bind_ipi();
             break;
         default:
-            cr_expect_eq(send(ports[noise >> 8 & 7]), 0);
+            cr_expect_eq(op_send(ports[noise >> 8 & 7]), 0);
         }
     }
 }
