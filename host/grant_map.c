@@ -125,6 +125,21 @@ static uint64_t read_pte(const struct domain *dom, maddr_t pte_addr)
     return pte;
 }
 
+/*
+ * Entries of tables above level 1 show no grants, and to write them would give
+ * other vCPUs their turn amidst a mapping.
+ */
+static int write_pte(struct vcpu *vcpu, maddr_t pte_addr, uint64_t pte)
+{
+    const struct frame *frame =
+        memory_record(&vcpu->domain->mem, pte_addr >> PAGE_SHIFT);
+
+    if (frame && frame->uses && frame->type >= TYPE_L2 &&
+        frame->type <= TYPE_L4)
+        return -EINVAL;
+    return pagetable_write(vcpu, pte_addr, pte, false);
+}
+
 /* Does the mapping's entry still show the granted frame? */
 static bool is_mapped(const struct domain *dom, maddr_t pte_addr, mfn_t mfn)
 {
@@ -150,7 +165,7 @@ static int16_t install(struct vcpu *vcpu, struct gnttab_map_grant_ref *op,
 
         if (!locate(vcpu, op->host_addr, is_pte, &pte_addr))
             return GNTST_general_error;
-        if (pagetable_write(vcpu, pte_addr, make_pte(mfn, op->flags), false))
+        if (write_pte(vcpu, pte_addr, make_pte(mfn, op->flags)))
             return GNTST_general_error;
     }
     dom->grant_maps.table[handle] = (struct grant_map){
@@ -212,7 +227,7 @@ int16_t grant_unmap(struct vcpu *vcpu, const struct gnttab_unmap_grant_ref *op)
         if (op->host_addr != map->host_addr ||
             !is_mapped(dom, map->pte_addr, map->mfn))
             return GNTST_general_error;
-        if (pagetable_write(vcpu, map->pte_addr, 0, false))
+        if (write_pte(vcpu, map->pte_addr, 0))
             return GNTST_general_error;
         map->flags &= (uint16_t)~GNTMAP_host_map;
     }
@@ -241,8 +256,7 @@ int16_t grant_unmap_and_replace(struct vcpu *vcpu,
         return GNTST_bad_virt_addr;
 
     pte = read_pte(dom, new_addr);
-    if (pagetable_write(vcpu, map->pte_addr, pte, false) ||
-        pagetable_write(vcpu, new_addr, 0, false))
+    if (write_pte(vcpu, map->pte_addr, pte) || write_pte(vcpu, new_addr, 0))
         return GNTST_general_error;
     map->flags &= (uint16_t)~GNTMAP_host_map;
     if (!(map->flags & GNTMAP_KINDS))

@@ -316,6 +316,7 @@ int memory_populate(struct memory *mem, pfn_t pfn, mfn_t *mfn)
     frame = &mem->frames[index];
     mem->free_head = frame->next_free;
     frame->next_free = 0;
+    frame->dropped_at = mem->flushes + 1; /* it may have been writable before */
     frame->state = FRAME_RAM;
     mem->nr_ram++;
 

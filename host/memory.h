@@ -48,19 +48,26 @@ enum frame_type {
 struct physmap;
 
 struct frame {
-    uint8_t state;   /* enum frame_state */
-    uint8_t type;    /* enum frame_type */
-    bool pinned;     /* by MMUEXT_PIN_* */
-    bool given_back; /* by the guest, but uses or refs hold it yet */
-    uint32_t uses;   /* references as (type) */
-    uint32_t refs;   /* host-side holds: grants mapped, I/O in flight */
+    uint8_t state;       /* enum frame_state */
+    uint8_t type;        /* enum frame_type */
+    bool pinned : 1;     /* by MMUEXT_PIN_* */
+    bool given_back : 1; /* by the guest, but uses or refs hold it yet */
+    bool changing : 1;   /* a table that a vCPU validates or takes apart */
+    bool linking : 1;    /* a table that a vCPU tells where it is linked */
+    uint32_t uses;       /* references as (type) */
+    uint32_t refs;       /* host-side holds: grants mapped, I/O in flight */
     union {
         uint32_t next_free; /* FRAME_FREE: index + 1 of the next, 0: last */
         int32_t linear; /* of a table: how many others of its level it refers
                            to, or, negative, refer to it */
     };
-    uint64_t linked_at; /* of a table in use: its lowest va if linked once, or
-                           one of the two below */
+    union {
+        uint64_t linked_at; /* of a table in use: its lowest va if linked once,
+                               or one of the two below */
+        uint64_t
+            dropped_at; /* of others: the first of (flushes) after its last
+                           use as writable; 0 or FRAME_LINKED_NEVER: none */
+    };
 };
 
 #define FRAME_LINKED_NEVER (~UINT64_C(0))
@@ -74,6 +81,7 @@ struct memory {
     size_t nr_ram;        /* frames in state FRAME_RAM now */
     size_t nr_given_back; /* of these, frames only waiting for their release */
     size_t nr_linear;     /* entries that refer to a table of their own level */
+    uint64_t flushes;     /* so often a vCPU forgot all its translations */
     size_t next_shared;   /* index of the next one to hand out */
     uint32_t free_head;   /* given back RAM: index + 1, 0: none */
     mfn_t first_mfn;      /* the lowest mfn */

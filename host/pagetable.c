@@ -2,9 +2,39 @@
 
 #include <errno.h>
 
+#include "host/calls/calls.h"
 #include "host/domain.h"
 #include "host/engine/tell.h"
 #include "host/pagetable_private.h"
+
+/* Of up to 512 entries each, before the others get their turn. */
+#define TABLES_PER_TURN 8
+
+/* Uses that can be asked for: a vCPU holds a table twice at most, for a while.
+ */
+#define MOST_USES (UINT32_MAX - 2 * DOMAIN_MAX_VCPUS)
+
+/*
+ * No vCPU may write to (frame), which becomes something else than writable:
+ * those that did not forget all since it was writable do so now. Where all
+ * share one cache the change of its entry was enough, as it is for one vCPU.
+ */
+static void flush_stale(struct domain *dom, struct frame *frame)
+{
+    const struct engine_ops *ops = engine_ops_of(dom);
+    const uint64_t dropped_at = frame->dropped_at;
+    uint64_t stale = 0;
+
+    frame->dropped_at = FRAME_LINKED_NEVER;
+    if (dom->nr_vcpus == 1 || dropped_at == FRAME_LINKED_NEVER ||
+        (ops && ops->one_cache))
+        return;
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        if (dom->vcpus[i].flushed_at < dropped_at)
+            stale |= UINT64_C(1) << i;
+    if (stale)
+        tell_flush_vcpus(dom, stale, 0, 0);
+}
 
 bool frame_take_type(struct domain *dom, mfn_t mfn, enum frame_type type)
 {
@@ -14,6 +44,8 @@ bool frame_take_type(struct domain *dom, mfn_t mfn, enum frame_type type)
         return false;
     if (frame->uses == UINT32_MAX)
         return false;
+    if (!frame->uses && type != TYPE_WRITABLE)
+        flush_stale(dom, frame);
     frame->type = (uint8_t)type;
     frame->uses++;
     return true;
@@ -25,8 +57,11 @@ void frame_put_type(struct domain *dom, mfn_t mfn, enum frame_type type)
 
     if (!frame || frame->type != type || !frame->uses)
         return;
-    if (--frame->uses == 0)
-        frame->type = TYPE_NONE;
+    if (--frame->uses > 0)
+        return;
+    frame->type = TYPE_NONE;
+    if (type == TYPE_WRITABLE)
+        frame->dropped_at = dom->mem.flushes + 1;
 }
 
 bool frame_is_writable(const struct domain *dom, mfn_t mfn)
@@ -37,34 +72,61 @@ bool frame_is_writable(const struct domain *dom, mfn_t mfn)
 }
 
 /*
- * A table is linked at (va) from now on (too): it and all below it know. Each
- * record changes at most twice, so this ends soon whatever the tables say.
+ * One table more was taken, put or told of a link: after some of them the
+ * others get their turn. False if the domain ended meanwhile.
  */
-static void link_table(struct domain *dom, mfn_t mfn, unsigned level,
-                       uint64_t va)
+static bool pass_turn(struct vcpu *vcpu)
 {
-    struct frame *frame = memory_record(&dom->mem, mfn);
-    const uint64_t *table = memory_frame(&dom->mem, mfn);
+    if (vcpu->tables_at_once || ++vcpu->nr_tables % TABLES_PER_TURN)
+        return true;
+    return call_breathe(vcpu);
+}
 
-    if (!frame || !table || frame->type != level || !frame->uses)
+static bool is_table(const struct frame *frame, unsigned level)
+{
+    return frame && frame->uses && frame->type == level;
+}
+
+/*
+ * Each record changes at most twice, so this ends soon whatever the tables
+ * say. Tables on the way are held; what changes in them in another's turn is
+ * linked by who changes it, for they know already where they are.
+ */
+void pagetable_link(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
+{
+    struct memory *mem = &vcpu->domain->mem;
+    struct frame *frame = memory_record(mem, mfn);
+    const uint64_t *table = memory_frame(mem, mfn);
+
+    if (!table || va == FRAME_LINKED_NEVER)
         return;
-    if (va == FRAME_LINKED_NEVER || va == frame->linked_at ||
+    while (is_table(frame, level) && frame->linking)
+        if (!call_breathe(vcpu))
+            return;
+    if (!is_table(frame, level) || frame->changing || va == frame->linked_at ||
         frame->linked_at == FRAME_LINKED_MANY)
         return;
     if (frame->linked_at != FRAME_LINKED_NEVER)
         va = FRAME_LINKED_MANY;
     frame->linked_at = va;
-    for (unsigned i = 0; level > 1 && i < ENTRIES; i++) {
+    if (level == 1)
+        return;
+    frame->uses++;
+    frame->linking = true;
+    for (unsigned i = 0; i < ENTRIES; i++) {
         uint64_t pte = load(&table[i]);
 
         if ((pte & PTE_PRESENT) && !is_hole(level, i))
-            link_table(dom, pte_mfn(pte), level - 1, entry_va(level, va, i));
+            pagetable_link(vcpu, pte_mfn(pte), level - 1,
+                           entry_va(level, va, i));
     }
+    pass_turn(vcpu);
+    frame->linking = false;
+    pagetable_put(vcpu, mfn, level);
 }
 
-static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
+static int take_table(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                       uint64_t va);
-static void put_table(struct domain *dom, mfn_t mfn, unsigned level);
 
 static int take_page(struct domain *dom, uint64_t pte)
 {
@@ -89,11 +151,11 @@ static int take_linear(struct domain *dom, mfn_t mfn, unsigned level,
     struct frame *self = memory_record(&dom->mem, mfn);
     struct frame *other = pagetable_frame(dom, pte_mfn(pte));
 
-    if (!self || !other || (pte & PTE_RW) || other->type != level ||
-        !other->uses || other->uses == UINT32_MAX)
+    if (!self || (pte & PTE_RW) || !is_table(other, level) ||
+        other->uses >= MOST_USES)
         return -EINVAL;
     if (self != other) {
-        if (self->linear < 0 || other->linear > 0)
+        if (other->changing || self->linear < 0 || other->linear > 0)
             return -EINVAL;
         self->linear++;
         other->linear--;
@@ -104,9 +166,10 @@ static int take_linear(struct domain *dom, mfn_t mfn, unsigned level,
 }
 
 /* True if the entry was one of these, whose reference is gone now. */
-static bool put_linear(struct domain *dom, mfn_t mfn, unsigned level,
+static bool put_linear(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                        uint64_t pte)
 {
+    struct domain *dom = vcpu->domain;
     struct frame *self = memory_record(&dom->mem, mfn);
     struct frame *other = memory_record(&dom->mem, pte_mfn(pte));
 
@@ -116,14 +179,15 @@ static bool put_linear(struct domain *dom, mfn_t mfn, unsigned level,
     if (self != other) {
         self->linear--;
         other->linear++;
-        put_table(dom, pte_mfn(pte), level);
+        pagetable_put(vcpu, pte_mfn(pte), level);
     }
     return true;
 }
 
-int pagetable_take_target(struct domain *dom, mfn_t mfn, unsigned level,
+int pagetable_take_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte, uint64_t va)
 {
+    struct domain *dom = vcpu->domain;
     int rc;
 
     if (level == 1)
@@ -132,38 +196,39 @@ int pagetable_take_target(struct domain *dom, mfn_t mfn, unsigned level,
         return -EINVAL;
     if (pte_mfn(pte) == mfn)
         return take_linear(dom, mfn, level, pte);
-    rc = take_table(dom, pte_mfn(pte), level - 1, va);
+    rc = take_table(vcpu, pte_mfn(pte), level - 1, va);
     return rc == -EINVAL && take_linear(dom, mfn, level, pte) == 0 ? 0 : rc;
 }
 
-void pagetable_put_target(struct domain *dom, mfn_t mfn, unsigned level,
+void pagetable_put_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte)
 {
     if (level == 1) {
         if (pte & PTE_RW)
-            frame_put_type(dom, pte_mfn(pte), TYPE_WRITABLE);
-    } else if (!put_linear(dom, mfn, level, pte)) {
-        put_table(dom, pte_mfn(pte), level - 1);
+            frame_put_type(vcpu->domain, pte_mfn(pte), TYPE_WRITABLE);
+    } else if (!put_linear(vcpu, mfn, level, pte)) {
+        pagetable_put(vcpu, pte_mfn(pte), level - 1);
     }
 }
 
 /* Of the first (nr) entries of table (mfn). */
-static void put_entries(struct domain *dom, mfn_t mfn, unsigned level,
+static void put_entries(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                         unsigned nr)
 {
-    const uint64_t *table = memory_frame(&dom->mem, mfn);
+    const uint64_t *table = memory_frame(&vcpu->domain->mem, mfn);
 
     for (unsigned i = 0; i < nr; i++) {
         uint64_t pte = load(&table[i]);
 
         if ((pte & PTE_PRESENT) && !is_hole(level, i))
-            pagetable_put_target(dom, mfn, level, pte);
+            pagetable_put_target(vcpu, mfn, level, pte);
     }
 }
 
 /* Take all entries of table (mfn), which starts at (va); all or nothing. */
-static int validate(struct domain *dom, mfn_t mfn, unsigned level, uint64_t va)
+static int validate(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
 {
+    struct domain *dom = vcpu->domain;
     uint64_t *table = memory_frame(&dom->mem, mfn);
 
     for (unsigned i = 0; i < ENTRIES; i++) {
@@ -178,10 +243,10 @@ static int validate(struct domain *dom, mfn_t mfn, unsigned level, uint64_t va)
             continue;
         rc = pagetable_check_bits(level, pte);
         if (!rc)
-            rc = pagetable_take_target(dom, mfn, level, pte,
+            rc = pagetable_take_target(vcpu, mfn, level, pte,
                                        entry_va(level, va, i));
         if (rc) {
-            put_entries(dom, mfn, level, i);
+            put_entries(vcpu, mfn, level, i);
             return rc;
         }
         if (pagetable_adjust(level, pte) == pte)
@@ -192,49 +257,77 @@ static int validate(struct domain *dom, mfn_t mfn, unsigned level, uint64_t va)
     return 0;
 }
 
-/*
- * One more use of (mfn) as a table of (level). Recursion is as deep as the
- * levels. While a table is validated it has its type already, so that an
- * entry of it which maps the table itself is caught.
- */
-static int take_table(struct domain *dom, mfn_t mfn, unsigned level,
-                      uint64_t va)
+/* (frame), which was (changing), is no table any more. */
+static void end_table(struct frame *frame)
 {
-    struct frame *frame = pagetable_frame(dom, mfn);
+    frame->type = TYPE_NONE;
+    frame->uses = 0;
+    frame->linked_at = FRAME_LINKED_NEVER;
+    frame->changing = false;
+}
+
+/*
+ * (frame) of (mfn), unused, becomes a table of (level), or not. While it is
+ * validated it has its type already, so that an entry of it which maps the
+ * table itself is caught, and nobody else makes it something else.
+ */
+static int make_table(struct vcpu *vcpu, struct frame *frame, mfn_t mfn,
+                      unsigned level, uint64_t va)
+{
     int rc;
 
-    if (!frame || frame->state != FRAME_RAM || frame->uses == UINT32_MAX)
-        return -EINVAL;
-    if (frame->uses) {
-        if (frame->type != level)
-            return -EINVAL;
-        frame->uses++;
-        link_table(dom, mfn, level, va);
-        return 0;
-    }
+    flush_stale(vcpu->domain, frame);
     frame->type = (uint8_t)level;
     frame->uses = 1;
     frame->linked_at = va;
-    rc = validate(dom, mfn, level, va);
-    if (rc) {
-        frame->type = TYPE_NONE;
-        frame->uses = 0;
-        frame->linked_at = FRAME_LINKED_NEVER;
-    }
+    frame->changing = true;
+    rc = pass_turn(vcpu) ? validate(vcpu, mfn, level, va) : -EINTR;
+    if (rc)
+        end_table(frame);
+    else
+        frame->changing = false;
     return rc;
 }
 
-static void put_table(struct domain *dom, mfn_t mfn, unsigned level)
+/*
+ * One more use of (mfn) as a table of (level), which is whole when this
+ * returns. Recursion is as deep as the levels.
+ */
+static int take_table(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
 {
-    struct frame *frame = memory_record(&dom->mem, mfn);
+    for (;;) {
+        struct frame *frame = pagetable_frame(vcpu->domain, mfn);
 
-    if (!frame || frame->type != level || !frame->uses)
+        if (!frame || frame->state != FRAME_RAM || frame->uses >= MOST_USES)
+            return -EINVAL;
+        if (!frame->uses)
+            return make_table(vcpu, frame, mfn, level, va);
+        if (frame->type != level)
+            return -EINVAL;
+        if (!frame->changing && !frame->linking) {
+            frame->uses++;
+            pagetable_link(vcpu, mfn, level, va);
+            return 0;
+        }
+        if (!call_breathe(vcpu))
+            return -EINTR;
+    }
+}
+
+void pagetable_put(struct vcpu *vcpu, mfn_t mfn, unsigned level)
+{
+    struct frame *frame = memory_record(&vcpu->domain->mem, mfn);
+
+    if (!is_table(frame, level) || frame->changing)
         return;
-    if (--frame->uses > 0)
+    if (frame->uses > 1) {
+        frame->uses--;
         return;
-    frame->type = TYPE_NONE;
-    frame->linked_at = FRAME_LINKED_NEVER;
-    put_entries(dom, mfn, level, ENTRIES);
+    }
+    frame->changing = true;
+    pass_turn(vcpu);
+    put_entries(vcpu, mfn, level, ENTRIES);
+    end_table(frame);
 }
 
 int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level)
@@ -245,10 +338,15 @@ int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level)
 
     if (!frame || frame->pinned)
         return -EINVAL;
-    rc = take_table(vcpu->domain, mfn, level, va);
-    if (!rc)
-        frame->pinned = true;
-    return rc;
+    rc = take_table(vcpu, mfn, level, va);
+    if (rc)
+        return rc;
+    if (frame->pinned) { /* by another, meanwhile */
+        pagetable_put(vcpu, mfn, level);
+        return -EINVAL;
+    }
+    frame->pinned = true;
+    return 0;
 }
 
 int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn)
@@ -258,53 +356,62 @@ int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn)
     if (!frame || !frame->pinned)
         return -EINVAL;
     frame->pinned = false;
-    put_table(vcpu->domain, mfn, frame->type);
+    pagetable_put(vcpu, mfn, frame->type);
     return 0;
 }
 
 int pagetable_adopt(struct vcpu *vcpu)
 {
-    int rc = pagetable_pin(vcpu, vcpu->cr3, 4);
-
-    return rc ? rc : take_table(vcpu->domain, vcpu->cr3, 4, 0);
-}
-
-int pagetable_use(struct domain *dom, mfn_t l4)
-{
-    return take_table(dom, l4, 4, 0);
-}
-
-void pagetable_leave(struct domain *dom, mfn_t l4)
-{
-    put_table(dom, l4, 4);
-}
-
-int pagetable_set_base(struct vcpu *vcpu, mfn_t l4)
-{
     int rc;
 
-    if (l4 != vcpu->cr3) {
-        rc = pagetable_use(vcpu->domain, l4);
+    vcpu->tables_at_once = true;
+    rc = pagetable_pin(vcpu, vcpu->cr3, 4);
+    if (!rc)
+        rc = pagetable_use(vcpu, vcpu->cr3);
+    vcpu->tables_at_once = false;
+    return rc;
+}
+
+int pagetable_use(struct vcpu *vcpu, mfn_t l4)
+{
+    return take_table(vcpu, l4, 4, 0);
+}
+
+void pagetable_leave(struct vcpu *vcpu, mfn_t l4)
+{
+    pagetable_put(vcpu, l4, 4);
+}
+
+/* What a vCPU uses is whole, in another's turn too: the old one goes last. */
+int pagetable_set_base(struct vcpu *vcpu, mfn_t l4)
+{
+    const mfn_t old = vcpu->cr3;
+    int rc;
+
+    if (l4 != old) {
+        rc = pagetable_use(vcpu, l4);
         if (rc)
             return rc;
-        pagetable_leave(vcpu->domain, vcpu->cr3);
         vcpu->cr3 = l4;
     }
     tell_invalidate_all(vcpu);
+    if (l4 != old)
+        pagetable_leave(vcpu, old);
     return 0;
 }
 
 int pagetable_set_user_base(struct vcpu *vcpu, mfn_t l4)
 {
+    const mfn_t old = vcpu->cr3_user;
     int rc;
 
     if (l4) {
-        rc = take_table(vcpu->domain, l4, 4, 0);
+        rc = pagetable_use(vcpu, l4);
         if (rc)
             return rc;
     }
-    if (vcpu->cr3_user)
-        put_table(vcpu->domain, vcpu->cr3_user, 4);
     vcpu->cr3_user = l4;
+    if (old)
+        pagetable_leave(vcpu, old);
     return 0;
 }

@@ -12,6 +12,16 @@
  * so), the counts are wrong to its own harm: every step here is checked
  * against the frame's record, and no entry can name a foreign frame.
  *
+ * What takes or puts many tables goes by turns: after some of them the domain's
+ * lock is dropped. A table that is only half validated, or half taken apart, is
+ * (changing): it has its type and one use, nobody else writes to it (-EINVAL),
+ * and who wants it as the same type waits. One on the way to its new addresses
+ * is (linking): it is in use as before, and who wants it waits. A vCPU waits
+ * only for tables of lower levels than those it holds so, which ends.
+ *
+ * Other vCPUs may know old translations of a page as writable. Before it is
+ * validated as a table those forget them that did not since.
+ *
  * An engine caches translations (the process's mappings, a shadow); each
  * change of a present entry tells it what to forget. (linked_at) in the record
  * of a table is where it starts in the guest's address space.
@@ -50,7 +60,8 @@ int pagetable_adopt(struct vcpu *vcpu);
  * Pin (mfn) as a table of (level) 1 to 4: 0; -EINVAL if it is pinned already,
  * cannot take the type, or has an entry with bad bits; -EBUSY if an L1 entry
  * maps a table writable or a frame that is not the domain's; -EPERM if one
- * maps what is no RAM.
+ * maps what is no RAM; -EINTR if the domain ended. Others may have their turn
+ * meanwhile, as in all that follows but for entries of L1 tables.
  */
 int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level);
 
@@ -61,8 +72,8 @@ int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn);
 int pagetable_set_base(struct vcpu *vcpu, mfn_t l4);
 
 /* One more use of (l4) as a base: errors as pagetable_pin; and one less. */
-int pagetable_use(struct domain *dom, mfn_t l4);
-void pagetable_leave(struct domain *dom, mfn_t l4);
+int pagetable_use(struct vcpu *vcpu, mfn_t l4);
+void pagetable_leave(struct vcpu *vcpu, mfn_t l4);
 
 /* MMUEXT_NEW_USER_BASEPTR; 0 for none. */
 int pagetable_set_user_base(struct vcpu *vcpu, mfn_t l4);

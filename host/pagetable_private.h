@@ -77,11 +77,21 @@ int pagetable_refuse_frame(const struct domain *dom, mfn_t mfn);
 
 /*
  * Take, or put, what the present entry (pte) of table (mfn) of (level) refers
- * to; the entry starts at (va). Errors as pagetable_pin.
+ * to; the entry starts at (va). Errors as pagetable_pin. Above level 1 the
+ * others may get their turn meanwhile: (vcpu) is the caller.
  */
-int pagetable_take_target(struct domain *dom, mfn_t mfn, unsigned level,
+int pagetable_take_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte, uint64_t va);
-void pagetable_put_target(struct domain *dom, mfn_t mfn, unsigned level,
+void pagetable_put_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte);
+
+/* One use less of table (mfn) of (level); the others may get their turn. */
+void pagetable_put(struct vcpu *vcpu, mfn_t mfn, unsigned level);
+
+/*
+ * A table that is in use is linked at (va) from now on (too): it and all below
+ * it know when this returns.
+ */
+void pagetable_link(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va);
 
 #endif

@@ -36,7 +36,33 @@ static bool same_target(uint64_t old, uint64_t val)
     return (old & PTE_PRESENT) && (old & matters) == (val & matters);
 }
 
-/* Write the entry at (pte_addr), of a table of (level); it starts at (va). */
+/*
+ * What the new entry (val) of a table refers to is taken. Others may have had
+ * their turn, and the table may be linked elsewhere: where the entry starts
+ * now, and the target knows.
+ */
+static uint64_t follow_link(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
+                            uint64_t va, uint64_t val)
+{
+    const struct frame *frame =
+        memory_record(&vcpu->domain->mem, pte_addr >> PAGE_SHIFT);
+    const unsigned slot = pte_addr % PAGE_SIZE / sizeof(uint64_t);
+
+    for (;;) {
+        const uint64_t now = entry_va(level, frame->linked_at, slot);
+
+        if (now == va)
+            return va;
+        va = now;
+        pagetable_link(vcpu, pte_mfn(val), level - 1, va);
+    }
+}
+
+/*
+ * Write the entry at (pte_addr), of a table of (level); it starts at (va).
+ * What another vCPU wrote there in its turn is what goes; and what goes no
+ * vCPU uses any more before it is put.
+ */
 static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
                        uint64_t va, uint64_t val, bool keep_ad)
 {
@@ -48,27 +74,30 @@ static int write_entry(struct vcpu *vcpu, maddr_t pte_addr, unsigned level,
     int rc;
 
     if (val & PTE_PRESENT) {
-        if (keep_ad)
-            val |= old & (PTE_ACCESSED | PTE_DIRTY);
         rc = pagetable_check_bits(level, val);
         if (!rc && level == 1 && !pagetable_reachable(dom, va, 1))
             rc = -EINVAL;
         if (!rc && !same)
-            rc = pagetable_take_target(dom, pte_addr >> PAGE_SHIFT, level, val,
+            rc = pagetable_take_target(vcpu, pte_addr >> PAGE_SHIFT, level, val,
                                        va);
         if (rc)
             return rc;
+        if (!same && level > 1)
+            va = follow_link(vcpu, pte_addr, level, va, val);
+        old = load(entry);
+        if (keep_ad)
+            val |= old & (PTE_ACCESSED | PTE_DIRTY);
         val = pagetable_adjust(level, val);
     }
     store(entry, val);
     if (!(old & PTE_PRESENT))
         return 0;
-    if (!same)
-        pagetable_put_target(dom, pte_addr >> PAGE_SHIFT, level, old);
     if (old != val) {
         tell_table_written(dom, pte_addr);
         pagetable_forget(vcpu, level, va);
     }
+    if (!same)
+        pagetable_put_target(vcpu, pte_addr >> PAGE_SHIFT, level, old);
     return 0;
 }
 
@@ -94,8 +123,10 @@ static int write_at(struct vcpu *vcpu, maddr_t pte_addr, uint64_t va,
 {
     mfn_t mfn = pte_addr >> PAGE_SHIFT;
     unsigned slot = (pte_addr % PAGE_SIZE) / sizeof(uint64_t);
-    const struct frame *frame = pagetable_frame(vcpu->domain, mfn);
+    struct frame *frame = pagetable_frame(vcpu->domain, mfn);
     uint64_t *table = memory_frame(&vcpu->domain->mem, mfn);
+    const unsigned level = frame ? frame->type : 0;
+    int rc;
 
     if (!frame || !table || pte_addr % sizeof *table)
         return -EINVAL;
@@ -103,12 +134,17 @@ static int write_at(struct vcpu *vcpu, maddr_t pte_addr, uint64_t va,
         store(&table[slot], val);
         return 0;
     }
-    if (frame->type < TYPE_L1 || frame->type > TYPE_L4 ||
-        is_hole(frame->type, slot))
+    if (level < TYPE_L1 || level > TYPE_L4 || frame->changing ||
+        is_hole(level, slot))
         return -EINVAL;
     if (va == FRAME_LINKED_NEVER || frame->linked_at == FRAME_LINKED_MANY)
-        va = entry_va(frame->type, frame->linked_at, slot);
-    return write_entry(vcpu, pte_addr, frame->type, va, val, keep_ad);
+        va = entry_va(level, frame->linked_at, slot);
+    if (level == 1)
+        return write_entry(vcpu, pte_addr, level, va, val, keep_ad);
+    frame->uses++; /* it is there, in another's turn too */
+    rc = write_entry(vcpu, pte_addr, level, va, val, keep_ad);
+    pagetable_put(vcpu, mfn, level);
+    return rc;
 }
 
 int pagetable_write(struct vcpu *vcpu, maddr_t pte_addr, uint64_t val,

@@ -52,7 +52,8 @@ struct vcpu {
     struct domain *domain;
     unsigned id;
     bool up;
-    bool initialised; /* it has registers to begin with */
+    bool initialised;  /* it has registers to begin with */
+    bool initialising; /* they are looked at now, by another vCPU */
     struct turn_vcpu turn;
     struct tick tick;
 
@@ -65,6 +66,9 @@ struct vcpu {
     mfn_t cr3;                      /* the kernel L4 */
     mfn_t cr3_user;                 /* 0: none */
     uint64_t cr2;
+    uint64_t flushed_at;  /* mem.flushes when it last forgot all */
+    unsigned nr_tables;   /* whole ones it took or put, for its turns */
+    bool tables_at_once;  /* nobody else runs yet */
     struct paging paging; /* of a PVH guest, instead of these */
     bool in_32bit;        /* a PVH guest calls from 32-bit code */
 

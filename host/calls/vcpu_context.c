@@ -55,23 +55,25 @@ static bool is_sane(const context *c)
 }
 
 /* Its two page tables, and the descriptors: all or none. */
-static int take_frames(struct vcpu *vcpu, const context *c)
+static int take_frames(struct vcpu *vcpu, struct vcpu *target, const context *c)
 {
+    const mfn_t kernel = xen_cr3_to_pfn(c->ctrlreg[3]);
     const mfn_t user = xen_cr3_to_pfn(c->ctrlreg[1]);
-    int rc = segment_install_gdt(vcpu, c->gdt_frames, c->gdt_ents);
+    int rc = segment_install_gdt(target, c->gdt_frames, c->gdt_ents);
 
     if (rc)
         return rc;
-    rc = pagetable_use(vcpu->domain, xen_cr3_to_pfn(c->ctrlreg[3]));
+    rc = pagetable_use(vcpu, kernel);
     if (rc == 0) {
-        vcpu->cr3 = xen_cr3_to_pfn(c->ctrlreg[3]);
-        rc = user ? pagetable_set_user_base(vcpu, user) : 0;
-        if (rc == 0)
+        rc = user ? pagetable_use(vcpu, user) : 0;
+        if (rc == 0) {
+            target->cr3 = kernel;
+            target->cr3_user = user;
             return 0;
-        pagetable_leave(vcpu->domain, vcpu->cr3);
-        vcpu->cr3 = 0;
+        }
+        pagetable_leave(vcpu, kernel);
     }
-    segment_install_gdt(vcpu, NULL, 0);
+    segment_install_gdt(target, NULL, 0);
     return rc;
 }
 
@@ -142,11 +144,16 @@ static long initialise_pv(struct vcpu *vcpu, struct vcpu *target, uint64_t arg)
 
     if (guest_read(vcpu, guest_addr(arg), &c, sizeof c))
         return -EFAULT;
+    while (target->initialising) /* another's tables are long to look at */
+        if (!call_breathe(vcpu))
+            return -EINTR;
     if (target->initialised)
         return -EEXIST;
     if (!is_sane(&c))
         return -EINVAL;
-    rc = take_frames(target, &c);
+    target->initialising = true;
+    rc = take_frames(vcpu, target, &c);
+    target->initialising = false;
     if (rc)
         return rc;
     take_traps(target, &c);

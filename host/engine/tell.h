@@ -47,6 +47,7 @@ static inline void tell_invalidate_all(struct vcpu *vcpu)
 {
     const struct engine_ops *ops = engine_ops_of(vcpu->domain);
 
+    vcpu->flushed_at = ++vcpu->domain->mem.flushes;
     if (ops && ops->invalidate_all)
         ops->invalidate_all(vcpu);
 }

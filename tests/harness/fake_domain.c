@@ -14,6 +14,7 @@ struct domain *dom;
 struct vcpu *vcpu;
 struct account account;
 void (*while_asleep)(struct vcpu *vcpu);
+void (*while_working)(struct vcpu *vcpu);
 uint64_t fake_now;
 
 /* Whoever uses the fake, with or without a test framework, notices this. */
@@ -44,6 +45,8 @@ void domain_work(struct vcpu *worker)
 {
     account.works++;
     vcpu_run_timers(worker, clock_now(&worker->domain->clock));
+    if (while_working)
+        while_working(worker);
 }
 
 void domain_sleep(struct vcpu *sleeper, uint64_t until_ns,
@@ -188,6 +191,7 @@ void fake_create(void)
 
     account = (struct account){0};
     while_asleep = NULL;
+    while_working = NULL;
     fake_now = 0; /* so that system time is about the same */
     dom = calloc(1, sizeof *dom);
     must(dom != NULL, "there is memory");

@@ -43,6 +43,9 @@ extern struct account {
 /* Called by domain_sleep, once, with the sleeper; NULL: time just passes. */
 extern void (*while_asleep)(struct vcpu *vcpu);
 
+/* The same for domain_work, each time: the domain has its turn. */
+extern void (*while_working)(struct vcpu *vcpu);
+
 extern uint64_t fake_now; /* ns; moves by 1 ns with each look */
 
 void fake_create(void);
