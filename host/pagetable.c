@@ -125,9 +125,6 @@ void pagetable_link(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
     pagetable_put(vcpu, mfn, level);
 }
 
-static int take_table(struct vcpu *vcpu, mfn_t mfn, unsigned level,
-                      uint64_t va);
-
 static int take_page(struct domain *dom, uint64_t pte)
 {
     const mfn_t mfn = pte_mfn(pte);
@@ -196,7 +193,7 @@ int pagetable_take_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
         return -EINVAL;
     if (pte_mfn(pte) == mfn)
         return take_linear(dom, mfn, level, pte);
-    rc = take_table(vcpu, pte_mfn(pte), level - 1, va);
+    rc = pagetable_take(vcpu, pte_mfn(pte), level - 1, va);
     return rc == -EINVAL && take_linear(dom, mfn, level, pte) == 0 ? 0 : rc;
 }
 
@@ -289,11 +286,8 @@ static int make_table(struct vcpu *vcpu, struct frame *frame, mfn_t mfn,
     return rc;
 }
 
-/*
- * One more use of (mfn) as a table of (level), which is whole when this
- * returns. Recursion is as deep as the levels.
- */
-static int take_table(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
+/* Recursion is as deep as the levels. */
+int pagetable_take(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va)
 {
     for (;;) {
         struct frame *frame = pagetable_frame(vcpu->domain, mfn);
@@ -328,90 +322,4 @@ void pagetable_put(struct vcpu *vcpu, mfn_t mfn, unsigned level)
     pass_turn(vcpu);
     put_entries(vcpu, mfn, level, ENTRIES);
     end_table(frame);
-}
-
-int pagetable_pin(struct vcpu *vcpu, mfn_t mfn, unsigned level)
-{
-    struct frame *frame = memory_record(&vcpu->domain->mem, mfn);
-    uint64_t va = level == 4 ? 0 : FRAME_LINKED_NEVER;
-    int rc;
-
-    if (!frame || frame->pinned)
-        return -EINVAL;
-    rc = take_table(vcpu, mfn, level, va);
-    if (rc)
-        return rc;
-    if (frame->pinned) { /* by another, meanwhile */
-        pagetable_put(vcpu, mfn, level);
-        return -EINVAL;
-    }
-    frame->pinned = true;
-    return 0;
-}
-
-int pagetable_unpin(struct vcpu *vcpu, mfn_t mfn)
-{
-    struct frame *frame = memory_record(&vcpu->domain->mem, mfn);
-
-    if (!frame || !frame->pinned)
-        return -EINVAL;
-    frame->pinned = false;
-    pagetable_put(vcpu, mfn, frame->type);
-    return 0;
-}
-
-int pagetable_adopt(struct vcpu *vcpu)
-{
-    int rc;
-
-    vcpu->tables_at_once = true;
-    rc = pagetable_pin(vcpu, vcpu->cr3, 4);
-    if (!rc)
-        rc = pagetable_use(vcpu, vcpu->cr3);
-    vcpu->tables_at_once = false;
-    return rc;
-}
-
-int pagetable_use(struct vcpu *vcpu, mfn_t l4)
-{
-    return take_table(vcpu, l4, 4, 0);
-}
-
-void pagetable_leave(struct vcpu *vcpu, mfn_t l4)
-{
-    pagetable_put(vcpu, l4, 4);
-}
-
-/* What a vCPU uses is whole, in another's turn too: the old one goes last. */
-int pagetable_set_base(struct vcpu *vcpu, mfn_t l4)
-{
-    const mfn_t old = vcpu->cr3;
-    int rc;
-
-    if (l4 != old) {
-        rc = pagetable_use(vcpu, l4);
-        if (rc)
-            return rc;
-        vcpu->cr3 = l4;
-    }
-    tell_invalidate_all(vcpu);
-    if (l4 != old)
-        pagetable_leave(vcpu, old);
-    return 0;
-}
-
-int pagetable_set_user_base(struct vcpu *vcpu, mfn_t l4)
-{
-    const mfn_t old = vcpu->cr3_user;
-    int rc;
-
-    if (l4) {
-        rc = pagetable_use(vcpu, l4);
-        if (rc)
-            return rc;
-    }
-    vcpu->cr3_user = l4;
-    if (old)
-        pagetable_leave(vcpu, old);
-    return 0;
 }

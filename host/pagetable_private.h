@@ -2,7 +2,8 @@
  * host/pagetable_private.h: what the files about page tables share.
  *
  * pagetable_entry.c knows single entries and frames, pagetable.c types and
- * whole tables, pagetable_write.c how an entry changes.
+ * whole tables, pagetable_root.c who uses them, pagetable_write.c how an entry
+ * changes.
  */
 #ifndef HOST_PAGETABLE_PRIVATE_H
 #define HOST_PAGETABLE_PRIVATE_H
@@ -84,6 +85,12 @@ int pagetable_take_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte, uint64_t va);
 void pagetable_put_target(struct vcpu *vcpu, mfn_t mfn, unsigned level,
                           uint64_t pte);
+
+/*
+ * One more use of (mfn) as a table of (level) that starts at (va): it is whole
+ * when this returns. Errors as pagetable_pin.
+ */
+int pagetable_take(struct vcpu *vcpu, mfn_t mfn, unsigned level, uint64_t va);
 
 /* One use less of table (mfn) of (level); the others may get their turn. */
 void pagetable_put(struct vcpu *vcpu, mfn_t mfn, unsigned level);
