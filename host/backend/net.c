@@ -79,17 +79,8 @@ void net_watch_link(struct netdev *dev)
         return;
     if (dev->waiting_len == 0)
         dev->source->events |= POLLIN;
-    if (link->wants_out)
+    if (link->wants_out || dev->wants_turn)
         dev->source->events |= POLLOUT;
-}
-
-/* Links go down by themselves; the guest sees it as its carrier. */
-static void publish_carrier(struct netdev *dev)
-{
-    if (dev->carrier != dev->link->up) {
-        dev->carrier = dev->link->up;
-        xenbus_publish(&dev->bus, "carrier", "%d", dev->carrier);
-    }
 }
 
 static void send_all(struct netdev *dev)
@@ -98,20 +89,35 @@ static void send_all(struct netdev *dev)
         net_tx_serve(&dev->queues[i]);
 }
 
+/*
+ * Links go down by themselves; the guest sees it as its carrier. What waits in
+ * its rings goes where the rest goes now.
+ */
+static void publish_carrier(struct netdev *dev)
+{
+    if (dev->carrier == dev->link->up)
+        return;
+    dev->carrier = dev->link->up;
+    xenbus_publish(&dev->bus, "carrier", "%d", dev->carrier);
+    send_all(dev);
+}
+
 /* The link has frames, or takes some again. */
 static void link_ready(void *context, short revents)
 {
     struct netdev *dev = context;
 
+    const bool other_turn = (revents & POLLOUT) && dev->wants_turn;
+
     if (revents & POLLOUT) {
-        dev->link->wants_out = false;
+        dev->wants_turn = false;
         dev->link->ops->flush(dev->link);
         send_all(dev);
     }
-    if (!dev->broken && (revents & ~POLLOUT))
+    if (!dev->broken && (other_turn || (revents & ~POLLOUT)))
         net_rx_serve(dev);
-    net_watch_link(dev);
     publish_carrier(dev);
+    net_watch_link(dev);
 }
 
 static void notified(void *context)
@@ -124,8 +130,8 @@ static void notified(void *context)
         net_rx_collect(queue);
     if (!dev->broken)
         net_rx_serve(dev);
-    net_watch_link(dev);
     publish_carrier(dev);
+    net_watch_link(dev);
 }
 
 static void tx_closed(void *context)
@@ -316,6 +322,7 @@ static void let_go(struct netdev *dev)
     }
     dev->nr_queues = 0;
     dev->waiting_len = 0;
+    dev->wants_turn = false;
 }
 
 static void netdev_disconnect(struct xenbus_device *bus)

@@ -69,6 +69,7 @@ struct netdev {
     struct link *link;
     struct xenbus_device bus;
     struct wait_source *source; /* of the link */
+    bool wants_turn; /* there is more to do, as soon as the link takes frames */
 
     bool connected;
     bool carrier; /* as published */

@@ -225,6 +225,7 @@ static void receive(struct netdev *dev)
         keep(dev, bytes, (size_t)len, &work);
         return;
     }
+    dev->wants_turn = true; /* the descriptor is silent about what was read */
 }
 
 void net_rx_serve(struct netdev *dev)

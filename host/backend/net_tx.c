@@ -315,8 +315,7 @@ static bool serve_one(struct net_queue *queue)
         status = send_packet(dev, &packet);
     if (status == -EAGAIN) {
         queue->tx.ring = before; /* it stays in the ring */
-        queue->held_back = true;
-        dev->link->wants_out = true;
+        queue->held_back = dev->wants_turn = true;
         return false;
     }
     answer(queue, &packet, (int16_t)status);
@@ -336,7 +335,7 @@ void net_tx_serve(struct net_queue *queue)
              !ring_back_may_sleep(&queue->tx.ring));
     if (served == BUDGET) { /* the rest when it was the others' turn */
         queue->held_back = true;
-        dev->link->wants_out = true;
+        dev->wants_turn = true;
     }
     dev->link->ops->flush(dev->link);
     if (!dev->broken)

@@ -56,7 +56,7 @@ struct link {
     const struct net_config *config;
     int fd;         /* to wait for; -1: nothing to wait for */
     bool up;        /* it carries frames */
-    bool wants_out; /* wait for POLLOUT as well: something is left to send */
+    bool wants_out; /* flush() when it takes more: something is left to send */
     bool takes_partial, takes_gso; /* of send() */
 };
 

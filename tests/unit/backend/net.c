@@ -170,6 +170,43 @@ Test(net, keeps_what_the_link_does_not_take_yet)
     cr_expect_eq(net_answer(), NETIF_RSP_OKAY);
 }
 
+static struct wait_source *link_source(void)
+{
+    return fake_dom.nets[0]->source;
+}
+
+/* What it had been given it sent, just when it could take no more: nothing of
+ * that will make the guest or the link tell us. */
+Test(net, tries_again_when_the_link_takes_more)
+{
+    const struct net_piece piece = {DATA, 0, 60};
+
+    net_link.link.fd = 0; /* any: nobody polls it */
+    net_link.busy = true;
+    cr_expect_eq(net_send(&piece, 1, 0), NET_NO_ANSWER);
+    cr_assert(link_source()->events & POLLOUT);
+    net_link.busy = false;
+    link_source()->ready(link_source()->context, POLLOUT);
+    cr_expect_eq(net_answer(), NETIF_RSP_OKAY);
+    cr_expect_eq(net_link.nr_sent, 1);
+    cr_expect_not(link_source()->events & POLLOUT);
+    net_link.link.fd = -1;
+}
+
+Test(net, gives_back_what_waits_for_a_link_that_goes_down)
+{
+    const struct net_piece piece = {DATA, 0, 60};
+
+    net_link.busy = true;
+    cr_expect_eq(net_send(&piece, 1, 0), NET_NO_ANSWER);
+    net_link.busy = false;
+    net_link.lost = true;
+    net_link.link.up = false;
+    link_source()->ready(link_source()->context, POLLIN | POLLHUP);
+    cr_expect_eq(net_answer(), NETIF_RSP_DROPPED);
+    cr_expect_str_eq(fake_back_key("carrier"), "0");
+}
+
 Test(net, drops_what_a_link_that_is_down_gets)
 {
     net_link.lost = true;
