@@ -39,19 +39,16 @@ uint64_t handshake_number(struct handshake *hs, const char *key,
 int handshake_write(struct handshake *hs, uint32_t tx, const char *key,
                     const char *format, ...)
 {
-    char path[128], value[64];
+    char path[128];
     va_list args;
-    size_t len;
+    int rc;
 
+    if (guest_format(path, sizeof path, "%s/%s", hs->node, key) >= sizeof path)
+        return -E2BIG;
     va_start(args, format);
-    len = guest_vformat(value, sizeof value, format, args);
+    rc = store_vprintf(tx, path, format, args);
     va_end(args);
-    if (len >= sizeof value)
-        return -E2BIG;
-    len = guest_format(path, sizeof path, "%s/%s", hs->node, key);
-    if (len >= sizeof path)
-        return -E2BIG;
-    return store_write(tx, path, value);
+    return rc;
 }
 
 int handshake_remove(struct handshake *hs, uint32_t tx, const char *key)

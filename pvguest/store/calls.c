@@ -61,18 +61,25 @@ int store_write(uint32_t tx, const char *path, const char *value)
     return command(XS_WRITE, tx, parts, 2);
 }
 
-int store_printf(uint32_t tx, const char *path, const char *format, ...)
+int store_vprintf(uint32_t tx, const char *path, const char *format,
+                  va_list args)
 {
     char value[512];
-    va_list args;
-    size_t len;
 
-    va_start(args, format);
-    len = guest_vformat(value, sizeof value, format, args);
-    va_end(args);
-    if (len >= sizeof value)
+    if (guest_vformat(value, sizeof value, format, args) >= sizeof value)
         return -E2BIG;
     return store_write(tx, path, value);
+}
+
+int store_printf(uint32_t tx, const char *path, const char *format, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, format);
+    rc = store_vprintf(tx, path, format, args);
+    va_end(args);
+    return rc;
 }
 
 int store_mkdir(uint32_t tx, const char *path)

@@ -8,6 +8,7 @@
 #ifndef PVGUEST_STORE_H
 #define PVGUEST_STORE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,8 @@ int store_read_u64(uint32_t tx, const char *path, uint64_t *value);
 int store_write(uint32_t tx, const char *path, const char *value);
 int store_printf(uint32_t tx, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+int store_vprintf(uint32_t tx, const char *path, const char *format,
+                  va_list args) __attribute__((format(printf, 3, 0)));
 
 /* Make an empty node unless there is one; remove one and all below it. */
 int store_mkdir(uint32_t tx, const char *path);
