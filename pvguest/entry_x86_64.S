@@ -3,6 +3,7 @@
  * trap, the block that ends in an upcall, and the switch from thread to thread.
  */
 #define __ASSEMBLY__
+#include "registers_x86_64.inc"
 #include "this_vcpu.h"
 
 #define FRAME_RIP    (17 * 8) /* in struct trap_frame */
@@ -19,21 +20,7 @@
     .global guest_trap_common
     .type guest_trap_common, @function
 guest_trap_common:
-    push %rdi
-    push %rsi
-    push %rdx
-    push %rcx
-    push %rax
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_ALL
     testb $RPL, FRAME_CS(%rsp)
     jz 1f
     cmpb $0, user_enabled(%rip)
@@ -76,21 +63,7 @@ guest_trap_common:
     xrstor64 (%rsp)
 2:
     mov %rbx, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
+    POP_ALL
     jmp *guest_trap_return(%rip) /* RSP at (vector) */
     .size guest_trap_common, . - guest_trap_common
 
@@ -105,12 +78,7 @@ guest_trap_common:
     .global guest_block
     .type guest_block, @function
 guest_block:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_KEPT
     cmpb $0, guest_smp(%rip)
     jne 1f
     mov %rsp, guest_boot_vcpu + VCPU_BLOCK_SP(%rip)
@@ -125,12 +93,8 @@ guest_woken:
     mov guest_boot_vcpu + VCPU_BLOCK_SP(%rip), %rsp
     jmp 2f
 1:  mov %gs:VCPU_BLOCK_SP, %rsp
-2:  pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+2:
+    POP_KEPT
     ret
     .size guest_block, . - guest_block
 
@@ -141,12 +105,7 @@ guest_woken:
     .global guest_switch
     .type guest_switch, @function
 guest_switch:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_KEPT
     sub $8, %rsp
     stmxcsr (%rsp)
     fnstcw 4(%rsp)
@@ -155,12 +114,7 @@ guest_switch:
     ldmxcsr (%rsp)
     fldcw 4(%rsp)
     add $8, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+    POP_KEPT
     ret
     .size guest_switch, . - guest_switch
 

@@ -3,6 +3,7 @@
  * a struct trap_frame, at the end of the stack of a struct user_entry.
  */
 #define __ASSEMBLY__
+#include "registers_x86_64.inc"
 #include "user_entry.h"
 
 /*
@@ -12,12 +13,7 @@
     .global user_enter
     .type user_enter, @function
 user_enter:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_KEPT
     mov %rsp, ENTRY_KERNEL_SP(%rsi)
     mov %rdi, ENTRY_STATE(%rsi)
 
@@ -35,21 +31,7 @@ user_enter:
 1:
     /* What the way out writes below the frame's upper part is dead by then. */
     mov %rdi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
+    POP_ALL
     jmp *guest_trap_return(%rip) /* RSP at (vector) */
     .size user_enter, . - user_enter
 
@@ -77,12 +59,7 @@ user_left:
     jmp 2f
 1:  fxsave64 USER_EXTENDED_AT(%rbx)
 2:
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+    POP_KEPT
     ret
     .size user_left, . - user_left
 
