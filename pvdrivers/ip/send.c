@@ -154,12 +154,16 @@ err_t device_send(struct netif *netif, struct pbuf *pbuf)
     const bool is_tcp =
         !(netif->chksum_flags & DEVICE_MAKES) && segment_find(pbuf, &segment);
 
+    if (is_tcp && device->growing && !is_passing(pbuf) &&
+        gather_more(device->growing, pbuf, &segment)) {
+        device->nr_queued++;
+        return ERR_OK;
+    }
+    flush(device);
+    if (device->nr_queued >= BATCH_MAX) /* before a frame that may yet grow */
+        kick(device);
     if (device->nr_queued++ == 0)
         thread_wake_one(&device->kicker);
-    if (is_tcp && device->growing && !is_passing(pbuf) &&
-        gather_more(device->growing, pbuf, &segment))
-        return ERR_OK;
-    flush(device);
     sending = sending_take(device);
     if (!sending || !add_all(sending, pbuf)) {
         if (sending)
@@ -175,7 +179,5 @@ err_t device_send(struct netif *netif, struct pbuf *pbuf)
     } else {
         sending_go(sending);
     }
-    if (device->nr_queued >= BATCH_MAX)
-        kick(device);
     return ERR_OK;
 }

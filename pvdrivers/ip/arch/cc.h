@@ -3,6 +3,8 @@
 #ifndef ARCH_CC_H
 #define ARCH_CC_H
 
+#include "../memory.h"
+
 #include <stdint.h>
 #include <sys/time.h>
 #include <sys/types.h>

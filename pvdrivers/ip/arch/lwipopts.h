@@ -16,8 +16,11 @@
 #define DEFAULT_RAW_RECVMBOX_SIZE     SYS_MBOX_SLOTS
 #define DEFAULT_ACCEPTMBOX_SIZE       SYS_MBOX_SLOTS
 
-/* Memory is malloc's; numbers are limits only where they say so. */
+/* Memory is malloc's, most of it (memory.c); numbers are limits only where they
+ * say so. */
 #define MEM_LIBC_MALLOC    1
+#define mem_clib_malloc    ip_malloc
+#define mem_clib_free      ip_free
 #define MEMP_MEM_MALLOC    1
 #define MEM_ALIGNMENT      8
 #define MEMP_NUM_NETCONN   1000

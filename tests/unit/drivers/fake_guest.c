@@ -364,6 +364,11 @@ void page_free(void *pages, size_t nr)
     free(pages);
 }
 
+size_t page_nr_free(void)
+{
+    return fake.pages_free;
+}
+
 uint64_t page_mfn(const void *address)
 {
     return (uintptr_t)address >> PAGE_SHIFT;

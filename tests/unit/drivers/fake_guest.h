@@ -30,7 +30,8 @@ struct fake_guest {
     void *store_page, *console_page;
     evtchn_port_t store_port, console_port; /* 0: no such ring */
     uint32_t grant_limit;
-    long pages_used; /* page_alloc less page_free */
+    long pages_used;   /* page_alloc less page_free */
+    size_t pages_free; /* as page_nr_free says; page_alloc never has too few */
 };
 extern struct fake_guest fake;
 
