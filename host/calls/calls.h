@@ -19,6 +19,10 @@
 
 #include "host/memory.h"
 
+/* What we claim to be. */
+#define XEN_MAJOR 4
+#define XEN_MINOR 17
+
 struct domain;
 struct vcpu;
 struct xen_add_to_physmap;

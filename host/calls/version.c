@@ -10,9 +10,6 @@
 #include "host/calls/calls.h"
 #include "host/domain.h"
 
-#define XEN_MAJOR 4
-#define XEN_MINOR 17
-
 /* Of the host, not of the engine that was chosen. */
 #define CAPABILITIES "xen-3.0-x86_64 "
 

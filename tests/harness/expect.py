@@ -19,10 +19,12 @@ PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events"
             "smp", "threads", "timers", "traps", "vcpus", "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
-RING_PROMISES = ["breakpoints", "fpu", "ldt", "segments", "upper", "usermode"]
+RING_PROMISES = ["breakpoints", "fpu", "ldt", "segments", "upper",
+                 "upper_calls", "usermode"]
 # What is done for PV kernels alone.
 PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors",
-           "emulated", "fpu", "ldt", "mapped", "usermode", "verdict_mmu"]
+           "emulated", "fpu", "ldt", "mapped", "upper_calls", "usermode",
+           "verdict_mmu"]
 # What they need that not every KVM has for ring 3: the word of paravane doctor.
 NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
 # All of its lines are known: tests/lab/NAME.txt.
@@ -47,6 +49,7 @@ _NO_RING = {
     "ldt": "it loads selectors that a process cannot have",
     "segments": "it loads selectors that a process cannot have",
     "upper": "it is linked where a process has no addresses",
+    "upper_calls": "it is linked where a process has no addresses",
     "usermode": "some of its programs are of 32-bit code",
 }
 

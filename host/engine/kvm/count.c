@@ -30,5 +30,8 @@ void count_say(const struct domain *dom, const struct kvm_vm *vm)
         log_info("%s left the VM %lu times%s; %lu ways back led through ring 0",
                  dom->nr_vcpus > 1 ? "a vCPU" : "the guest", cpu->nr_exits,
                  len ? line : "", cpu->counts.by_helper);
+        if (vm->stub.has_deputy && cpu->stub->deputy.count)
+            log_info("%lu hypercalls were served without leaving it",
+                     cpu->stub->deputy.count);
     }
 }

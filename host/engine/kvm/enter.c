@@ -112,11 +112,15 @@ static void go_by_helper(struct kvm_cpu *cpu, struct vcpu *vcpu)
 static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const mfn_t root = vcpu_root(vcpu);
+    const bool of_users = root == vcpu->cr3_user;
     uint64_t *l4 = memory_frame(&vcpu->domain->mem, root);
 
-    if (cpu->cr3 == root || !l4)
+    if ((cpu->cr3 == root && cpu->cr3_of_users == of_users) || !l4)
         return;
-    stub_install(&cpu->vm->stub, l4);
+    cpu->cr3_of_users = of_users;
+    if (stub_install(&cpu->vm->stub, l4, of_users))
+        kvm_touch(cpu, vcpu,
+                  (root << PAGE_SHIFT) + STUB_LAST_SLOT * sizeof *l4);
     cpu->cr3 = root;
     cpu->run->s.regs.sregs.cr3 = root << PAGE_SHIFT;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
@@ -137,6 +141,7 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
 
+    deputy_load(cpu, vcpu);
     load_general(&cpu->run->s.regs.regs, r);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     load_table(cpu, vcpu);

@@ -113,6 +113,8 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
     vcpu->regs.rflags = frame->rflags;
     vcpu->regs.rsp = frame->rsp;
     vcpu->regs.ss = frame->ss;
+    if (deputy_leave(cpu, vcpu))
+        return;
     if (has_error)
         trap.error = (uint32_t)frame->error;
     if (vector == VECTOR_PF) {
@@ -143,7 +145,7 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
         exit_serve_hypercall(vcpu);
     else if (rip - vectors < 256ul * STUB_VECTOR_SIZE)
         serve_vector(cpu, vcpu, (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
-    else if (!syscall_serve(cpu, vcpu))
+    else if (!deputy_leave(cpu, vcpu) && !syscall_serve(cpu, vcpu))
         domain_crash(vcpu, "the VM left from 0x%lx: please report this", rip);
 }
 
@@ -214,6 +216,7 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
     const struct kvm_run *run = cpu->run;
 
     cpu->in_stub = false;
+    deputy_take(cpu, vcpu);
     store_all(cpu, vcpu);
     if (run->exit_reason != KVM_EXIT_IO || run->io.port != STUB_PORT)
         exit_serve_failure(cpu, vcpu);
@@ -235,8 +238,13 @@ static bool trap_is_on_its_way(const struct kvm_run *run)
 
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
+    const uint64_t rip = cpu->run->s.regs.regs.rip;
+
     cpu->in_stub =
-        in_stub(cpu->run->s.regs.regs.rip) || trap_is_on_its_way(cpu->run);
-    if (!cpu->in_stub)
-        store_all(cpu, vcpu);
+        trap_is_on_its_way(cpu->run) || (in_stub(rip) && !deputy_is_at(rip));
+    if (cpu->in_stub)
+        return;
+    deputy_take(cpu, vcpu);
+    store_all(cpu, vcpu);
+    deputy_leave(cpu, vcpu);
 }

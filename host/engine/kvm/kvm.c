@@ -86,7 +86,7 @@ static void kvm_invalidate(struct vcpu *vcpu, uint64_t va, uint64_t nr_pages)
     kvm_invalidate_all(vcpu);
 }
 
-static void touch(struct kvm_cpu *cpu, struct vcpu *vcpu, maddr_t maddr)
+void kvm_touch(struct kvm_cpu *cpu, struct vcpu *vcpu, maddr_t maddr)
 {
     if (cpu->nr_touched == STUB_TOUCHES)
         enter_touch(cpu, vcpu);
@@ -97,7 +97,7 @@ static void kvm_table_written(struct domain *dom, maddr_t pte_addr)
 {
     (void)dom;
     if (current) /* before that, nobody has seen the tables */
-        touch(current, current->vcpu, pte_addr);
+        kvm_touch(current, current->vcpu, pte_addr);
 }
 
 static void kvm_settle(struct domain *dom)
@@ -114,14 +114,14 @@ static void kvm_set_gdt(struct vcpu *vcpu)
 
     stub_set_gdt(stub, vcpu);
     for (unsigned i = 0; i < VCPU_GDT_FRAMES; i++)
-        touch(cpu, vcpu, stub_gdt_entry(stub, vcpu->id, i));
+        kvm_touch(cpu, vcpu, stub_gdt_entry(stub, vcpu->id, i));
 }
 
 void kvm_touch_ldt(struct vcpu *vcpu, unsigned page)
 {
     struct kvm_cpu *cpu = kvm_cpu_of(vcpu);
 
-    touch(cpu, vcpu, stub_ldt_entry(&cpu->vm->stub, vcpu->id, page));
+    kvm_touch(cpu, vcpu, stub_ldt_entry(&cpu->vm->stub, vcpu->id, page));
 }
 
 /* Its pages come again when they are used. */

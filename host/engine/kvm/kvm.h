@@ -37,6 +37,7 @@ struct kvm_cpu {
     struct stub_cpu *stub; /* its own part of the VM's */
     uint64_t stub_va;      /* where the guest has that */
     mfn_t cr3;             /* the L4 in use in the VM */
+    bool cr3_of_users;     /* it is that of user programs, perhaps as well */
     bool in_ring0;         /* the segments are the stub's */
     bool in_stub;   /* it was interrupted: the guest's registers are on its
                        stack, or about to be, not yet in vcpu->regs */
@@ -167,6 +168,9 @@ void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap);
  */
 bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
+/* The same for whoever is known to have been on the way there. */
+void syscall_make(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
 /*
  * One KVM takes a SYSCALL of 32-bit code to the lower half of CSTAR, on the
  * program's own stack, and faults there. True if that is what (vector) is:
@@ -206,7 +210,11 @@ void segment_load_ldt(struct kvm_cpu *cpu, const struct vcpu *vcpu);
 bool segment_serve_fault(struct kvm_cpu *cpu, struct vcpu *vcpu,
                          struct trap *trap);
 
-/* kvm.c: the entry for page (page) of the local table was written. */
+/* kvm.c: the host wrote the page-table entry at (maddr), of the guest or of our
+ * own: it is written again from inside before the guest goes on. */
+void kvm_touch(struct kvm_cpu *cpu, struct vcpu *vcpu, maddr_t maddr);
+
+/* The entry for page (page) of the local table was written. */
 void kvm_touch_ldt(struct vcpu *vcpu, unsigned page);
 
 /*

@@ -95,7 +95,7 @@ static void fill_shared_table(struct stub *stub)
 
         if (page == pages->code)
             flags = RING0;
-        else if (page == pages->syscall)
+        else if (page == pages->syscall || page == pages->deputy)
             flags = RING3;
         pages->l1[i] = page_gpa(stub, page) | flags;
     }
@@ -138,14 +138,15 @@ static void map_own(struct stub *stub, uint64_t *l3)
         l2[i + 1] = page_gpa(stub, stub->cpus[i].l1) | TABLE;
 }
 
-static void map_m2p(struct stub *stub, uint64_t *l3, size_t size)
+/* (size) bytes at (gpa), to be read by ring 3, from (slot) of (l3) on. */
+static void map_to_read(struct stub *stub, uint64_t *l3, uint64_t slot,
+                        uint64_t gpa, size_t size)
 {
     for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
-        uint64_t *l2 = below(stub, l3, at >> 30);
+        uint64_t *l2 = below(stub, l3, slot + (at >> 30));
         uint64_t *l1 = below(stub, l2, at >> 21 & (ENTRIES - 1));
 
-        l1[at >> PAGE_SHIFT & (ENTRIES - 1)] =
-            (stub->m2p_gpa + at) | RING3 | PTE_NX;
+        l1[at >> PAGE_SHIFT & (ENTRIES - 1)] = (gpa + at) | RING3 | PTE_NX;
     }
 }
 
@@ -157,6 +158,25 @@ static void map_window(struct stub *stub, uint64_t *l3, uint64_t from)
         uint64_t *l2 = below(stub, l3, at >> 30 & (ENTRIES - 1));
 
         l2[at >> 21 & (ENTRIES - 1)] = at | RING0_W | PTE_PSE;
+    }
+}
+
+/* What the kernel's ring 3 has beside it. */
+static void map_deputy(struct stub *stub)
+{
+    uint64_t *l3 = new_table(stub);
+
+    stub->deputy_l4 = page_gpa(stub, l3) | TABLE;
+    stub->deputy_l1 = below(stub, below(stub, l3, 0), 0);
+    for (unsigned i = 0; i < stub->nr_cpus; i++)
+        stub->deputy_l1[i] =
+            page_gpa(stub, &stub->cpus[i].deputy) | RING0_W | PTE_USER;
+    map_to_read(stub, l3, DEPUTY_FRAMES >> 30, stub->frames_gpa,
+                stub->frames_size);
+    for (uint64_t at = 0; at < stub->gpa; at += LARGE_PAGE) {
+        uint64_t *l2 = below(stub, l3, (DEPUTY_WINDOW + at) >> 30);
+
+        l2[at >> 21 & (ENTRIES - 1)] = at | RING0_W | PTE_USER | PTE_PSE;
     }
 }
 
@@ -175,6 +195,16 @@ static size_t count_tables(uint64_t gpa, size_t m2p_size)
            parts(end, UINT64_C(1) << 30) + 2;
 }
 
+/* And for the deputy. */
+static size_t count_deputy_tables(const struct stub *stub)
+{
+    if (!stub->has_deputy)
+        return 0;
+    return 3 + parts(stub->frames_size, UINT64_C(1) << 30) +
+           parts(stub->frames_size, LARGE_PAGE) +
+           parts(stub->gpa, UINT64_C(1) << 30);
+}
+
 static void add_slot(struct stub *stub, const uint64_t *l3)
 {
     stub->l4[stub->nr_l4++] = page_gpa(stub, l3) | TABLE;
@@ -187,6 +217,7 @@ static void fill_pages(struct stub *stub)
     memcpy(pages->code, stub_code, (size_t)(stub_code_end - stub_code));
     memcpy(pages->syscall, stub_syscall,
            (size_t)(stub_syscall_end - stub_syscall));
+    memcpy(pages->deputy, deputy_code, (size_t)(deputy_code_end - deputy_code));
     fill_idt(pages);
     fill_shared_table(stub);
     for (unsigned i = 0; i < stub->nr_cpus; i++) {
@@ -197,10 +228,10 @@ static void fill_pages(struct stub *stub)
 }
 
 int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
-                uint64_t gpa)
+                uint64_t gpa, bool deputy)
 {
     const size_t own_size = sizeof *stub->pages + nr_cpus * sizeof *stub->cpus;
-    const size_t nr_tables =
+    size_t nr_tables =
         count_tables(gpa + nr_cpus * sizeof *stub->cpus, mem->m2p_size);
     uint64_t *own, *m2p;
     void *pages;
@@ -210,9 +241,15 @@ int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
                   "with --memory");
         return -ENOMEM;
     }
-    *stub = (struct stub){.gpa = gpa, .nr_cpus = nr_cpus};
+    *stub = (struct stub){.gpa = gpa, .nr_cpus = nr_cpus, .has_deputy = deputy};
+    if (deputy)
+        stub->frames_size =
+            parts(mem->nr_frames * sizeof *mem->frames, PAGE_SIZE) * PAGE_SIZE;
+    nr_tables += count_deputy_tables(stub);
     stub->size = own_size + nr_tables * PAGE_SIZE;
     stub->m2p_gpa = gpa + parts(stub->size, LARGE_PAGE) * LARGE_PAGE;
+    stub->frames_gpa =
+        stub->m2p_gpa + parts(mem->m2p_size, LARGE_PAGE) * LARGE_PAGE;
     stub->next_table = own_size / PAGE_SIZE;
     pages = mmap(NULL, stub->size, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -227,7 +264,7 @@ int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
     own = new_table(stub);
     m2p = new_table(stub);
     map_own(stub, own);
-    map_m2p(stub, m2p, mem->m2p_size);
+    map_to_read(stub, m2p, 0, stub->m2p_gpa, mem->m2p_size);
     add_slot(stub, m2p); /* 256 */
     add_slot(stub, own); /* 257 */
     add_slot(stub, m2p); /* 258 */
@@ -237,6 +274,8 @@ int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
         map_window(stub, l3, from);
         add_slot(stub, l3);
     }
+    if (deputy)
+        map_deputy(stub);
     return 0;
 }
 
@@ -247,12 +286,30 @@ void stub_destroy(struct stub *stub)
     *stub = (struct stub){0};
 }
 
-bool stub_install(const struct stub *stub, uint64_t *l4)
+bool stub_install(const struct stub *stub, uint64_t *l4, bool user)
 {
-    if (memcmp(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4) == 0)
+    const uint64_t last = l4[STUB_LAST_SLOT];
+
+    if (memcmp(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4) != 0)
+        memcpy(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4);
+    if (!stub->has_deputy)
         return false;
-    memcpy(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4);
-    return true;
+    l4[STUB_LAST_SLOT] = user ? 0 : stub->deputy_l4;
+    return l4[STUB_LAST_SLOT] != last;
+}
+
+bool stub_show_info(struct stub *stub, unsigned id, mfn_t mfn)
+{
+    uint64_t *entry = &stub->deputy_l1[DEPUTY_INFO / PAGE_SIZE + id];
+    const uint64_t old = *entry;
+
+    *entry = mfn << PAGE_SHIFT | RING0_W | PTE_USER;
+    return *entry != old;
+}
+
+uint64_t stub_info_entry(const struct stub *stub, unsigned id)
+{
+    return page_gpa(stub, &stub->deputy_l1[DEPUTY_INFO / PAGE_SIZE + id]);
 }
 
 void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu)

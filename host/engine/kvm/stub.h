@@ -42,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/engine/kvm/deputy.h"
 #include "host/memory.h"
 #include "host/vcpu.h"
 
@@ -67,6 +68,7 @@ struct stub_pages {
     uint64_t no_gdt[512];  /* in place of the guest's own pages, without any */
     uint8_t code[4096];    /* ring 0: one entry per vector, the helper */
     uint8_t syscall[4096]; /* at LSTAR; some KVM runs it in ring 3 */
+    uint8_t deputy[4096];  /* there, in its place */
     uint64_t l1[512];      /* of these pages; the other tables are behind */
 };
 
@@ -85,7 +87,8 @@ struct stub_cpu {
     };
     uint64_t gdt[512];              /* the last page of the GDT */
     uint64_t touched[STUB_TOUCHES]; /* window addresses */
-    uint64_t l1[512];               /* of these pages */
+    struct deputy deputy;
+    uint64_t l1[512]; /* of these pages */
 };
 
 /* Pages from a vCPU's first to its GDT, which is fifteen more. */
@@ -103,19 +106,33 @@ struct stub {
     uint64_t m2p_gpa;
     uint64_t l4[STUB_LAST_SLOT - STUB_FIRST_SLOT + 1]; /* of every L4 */
     unsigned nr_l4;
+    bool has_deputy;
+    uint64_t deputy_l4;  /* the last slot, of kernels alone */
+    uint64_t *deputy_l1; /* the deputy's pages */
+    uint64_t frames_gpa; /* of the frames' records; and their size */
+    size_t frames_size;
     size_t next_table; /* pages */
 };
 
 /*
  * Make the stub for (mem) and (nr_cpus) vCPUs: its pages and tables, to lie at
- * (gpa) on and the M2P table behind it. 0, or -errno with a sentence logged.
+ * (gpa) on and the M2P table behind it; then the frames' records, if it is to
+ * have a (deputy). 0, or -errno with a sentence logged.
  */
 int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
-                uint64_t gpa);
+                uint64_t gpa, bool deputy);
 void stub_destroy(struct stub *stub);
 
-/* Fill our slots of (l4). True if something changed. */
-bool stub_install(const struct stub *stub, uint64_t *l4);
+/*
+ * Fill our slots of (l4), which is the kernel's or user programs'. True if the
+ * last slot was the other's before: a shadow of it has to be told.
+ */
+bool stub_install(const struct stub *stub, uint64_t *l4, bool user);
+
+/* Show the deputy of vCPU (id) its struct vcpu_info in (mfn): true if it was
+ * elsewhere. And where the entry for that is. */
+bool stub_show_info(struct stub *stub, unsigned id, mfn_t mfn);
+uint64_t stub_info_entry(const struct stub *stub, unsigned id);
 
 /* Show (vcpu) the guest's own pages of its GDT. */
 void stub_set_gdt(struct stub *stub, const struct vcpu *vcpu);
@@ -142,6 +159,18 @@ extern const char stub_helper[], stub_touch[];
 extern const char stub_touch_end[];
 extern const char stub_syscall[], stub_syscall32[], stub_syscall_end[];
 extern const char stub_selectors[], stub_selectors_out[];
+
+/* deputy_x86_64.S: by where it was left, what has become of a call. */
+extern const char deputy_code[], deputy_code_end[];
+extern const char deputy_keeps[], deputy_kept[], deputy_done[];
+extern const char deputy_iret[], deputy_iret_done[];
+
+/* Where the guest has a place in deputy_code. */
+static inline uint64_t stub_deputy_va(const char *label)
+{
+    return STUB_VA + offsetof(struct stub_pages, deputy) +
+           (uint64_t)(label - deputy_code);
+}
 
 /* Where the guest has a place in stub_code. */
 static inline uint64_t stub_code_va(const char *label)

@@ -22,6 +22,23 @@ static void go_behind(struct vcpu *vcpu, bool narrow)
     vcpu->regs.ss = FLAT_KERNEL_SS;
 }
 
+static void serve(struct kvm_cpu *cpu, struct vcpu *vcpu, bool narrow)
+{
+    go_behind(vcpu, narrow);
+    cpu->in_ring0 = true;
+    if (vcpu->user_mode || narrow) {
+        cpu->counts.nr[EXIT_SYSCALL]++;
+        bounce_syscall(vcpu);
+    } else {
+        exit_serve_hypercall(vcpu);
+    }
+}
+
+void syscall_make(struct kvm_cpu *cpu, struct vcpu *vcpu)
+{
+    serve(cpu, vcpu, false);
+}
+
 bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint64_t at = vcpu->regs.rip - OUT_LENGTH;
@@ -31,14 +48,7 @@ bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
     if (!narrow && at != stub_syscall_va(stub_syscall) &&
         at != stub_syscall_va(stub_selectors_out))
         return false;
-    go_behind(vcpu, narrow);
-    cpu->in_ring0 = true;
-    if (vcpu->user_mode || narrow) {
-        cpu->counts.nr[EXIT_SYSCALL]++;
-        bounce_syscall(vcpu);
-    } else {
-        exit_serve_hypercall(vcpu);
-    }
+    serve(cpu, vcpu, narrow);
     return true;
 }
 

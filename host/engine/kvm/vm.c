@@ -40,9 +40,10 @@
 #define TSS_AVAILABLE   9
 #define TSS_BUSY        11
 
-#define SLOT_GUEST 0
-#define SLOT_STUB  1
-#define SLOT_M2P   2
+#define SLOT_GUEST   0
+#define SLOT_STUB    1
+#define SLOT_M2P     2
+#define SLOT_RECORDS 3
 
 static const struct {
     int cap;
@@ -206,6 +207,9 @@ static int add_all_memory(struct kvm_vm *vm, int fd, const struct memory *mem)
         rc = vm_add_memory(fd, SLOT_M2P, stub->m2p_gpa,
                            mem->m2p - mem->first_mfn, mem->m2p_size,
                            KVM_MEM_READONLY);
+    if (rc == 0 && stub->has_deputy)
+        rc = vm_add_memory(fd, SLOT_RECORDS, stub->frames_gpa, mem->frames,
+                           stub->frames_size, KVM_MEM_READONLY);
     return rc;
 }
 
@@ -265,12 +269,13 @@ static int set_cpuid(int kvm, int vcpu, uint64_t *xcr0)
     return rc;
 }
 
-static int set_msrs(int vcpu)
+static int set_msrs(const struct kvm_cpu *cpu, unsigned id)
 {
     const uint64_t syscall = STUB_VA + offsetof(struct stub_pages, syscall);
     const struct kvm_msr_entry entries[] = {
         {.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
-        {.index = MSR_LSTAR, .data = syscall},
+        {.index = MSR_LSTAR,
+         .data = cpu->vm->stub.has_deputy ? deputy_entry(id) : syscall},
         {.index = MSR_CSTAR,
          .data = syscall + (uint64_t)(stub_syscall32 - stub_syscall)},
         {.index = MSR_FMASK, .data = FMASK_BITS},
@@ -283,7 +288,7 @@ static int set_msrs(int vcpu)
 
     *msrs = (struct kvm_msrs){.nmsrs = sizeof entries / sizeof *entries};
     memcpy(msrs->entries, entries, sizeof entries);
-    set = ioctl(vcpu, KVM_SET_MSRS, msrs);
+    set = ioctl(cpu->fd, KVM_SET_MSRS, msrs);
     if (set < 0)
         return -errno;
     return set == (int)msrs->nmsrs ? 0 : -EINVAL;
@@ -378,7 +383,7 @@ static int set_up_vcpu(struct kvm_cpu *cpu, unsigned id, int kvm, int vm,
     if (rc)
         return rc;
     *step = "set the system call entry";
-    rc = set_msrs(cpu->fd);
+    rc = set_msrs(cpu, id);
     if (rc)
         return rc;
     *step = "let it have the host's TSC (" NEEDED_LINUX ")";
@@ -406,7 +411,8 @@ int vm_create(struct kvm_vm *vm, struct domain *dom)
         return kvm;
     }
     rc = stub_create(&vm->stub, mem, dom->nr_vcpus,
-                     (end + 0x1fffff) & ~UINT64_C(0x1fffff));
+                     (end + 0x1fffff) & ~UINT64_C(0x1fffff),
+                     deputy_is_possible(dom));
     if (rc) {
         close(kvm);
         return rc;

@@ -4,7 +4,8 @@
 #include "host/engine/kvm/kvm.h"
 
 static struct kvm_run run;
-static struct kvm_cpu cpu = {.run = &run};
+static struct kvm_vm vm;
+static struct kvm_cpu cpu = {.run = &run, .vm = &vm};
 static struct vcpu vcpu;
 
 Test(interrupted, in_the_guest_its_registers_are_taken)

@@ -18,9 +18,9 @@ static void start(void)
 
     cr_assert_eq(memory_create(&mem, &config), 0);
     end = (mem.first_mfn + mem.nr_frames) << PAGE_SHIFT;
-    cr_assert_eq(
-        stub_create(&stub, &mem, CPUS, (end + 0x1fffff) & ~UINT64_C(0x1fffff)),
-        0);
+    cr_assert_eq(stub_create(&stub, &mem, CPUS,
+                             (end + 0x1fffff) & ~UINT64_C(0x1fffff), true),
+                 0);
 }
 
 static void stop(void)
@@ -58,12 +58,18 @@ static uint64_t own_va(const void *page)
     return STUB_VA + (uint64_t)((const char *)page - (char *)stub.pages);
 }
 
-Test(stub, ring_3_may_use_its_system_call_entry_and_no_other_page)
+static bool is_entry(uint64_t va)
+{
+    return va == own_va(stub.pages->syscall) ||
+           va == own_va(stub.pages->deputy);
+}
+
+Test(stub, ring_3_may_use_its_system_call_entries_and_no_other_page)
 {
     for (size_t i = 0; i < 512; i++) {
         const uint64_t va = STUB_VA + i * PAGE_SIZE, entry = leaf(va);
 
-        if (va == own_va(stub.pages->syscall))
+        if (is_entry(va))
             cr_expect_eq(entry & (PTE_USER | PTE_RW | PTE_NX), PTE_USER);
         else
             cr_expect_eq(entry & PTE_USER, 0, "page %zu", i);
@@ -75,7 +81,7 @@ Test(stub, only_code_can_be_executed_and_it_cannot_be_written)
     for (size_t i = 0; i < 512; i++) {
         const uint64_t va = STUB_VA + i * PAGE_SIZE, entry = leaf(va);
 
-        if (va == own_va(stub.pages->code) || va == own_va(stub.pages->syscall))
+        if (va == own_va(stub.pages->code) || is_entry(va))
             cr_expect_eq(entry & (PTE_RW | PTE_NX), 0, "page %zu", i);
         else if (entry)
             cr_expect_neq(entry & PTE_NX, 0, "page %zu", i);
@@ -103,6 +109,64 @@ Test(stub, the_window_shows_all_frames_to_ring_0)
         cr_expect_eq(entry & PTE_MFN_MASK, at & ~UINT64_C(0x1fffff));
         cr_expect_eq(entry & (PTE_USER | PTE_RW | PTE_NX), PTE_RW | PTE_NX);
     }
+}
+
+/* The leaf for (va) of what the deputy sees, as it is in kernels' tables. */
+static uint64_t deputy_leaf(uint64_t offset)
+{
+    const uint64_t kept = stub.l4[0];
+    uint64_t entry;
+
+    cr_assert_eq(DEPUTY_VA >> 39 & 511, STUB_LAST_SLOT);
+    stub.l4[0] = stub.deputy_l4;
+    entry = leaf((UINT64_C(0xffff) << 48 | (uint64_t)STUB_FIRST_SLOT << 39) +
+                 offset);
+    stub.l4[0] = kept;
+    return entry;
+}
+
+Test(stub, the_deputy_sees_its_pages_the_records_and_the_frames)
+{
+    const uint64_t rights = PTE_USER | PTE_RW | PTE_NX;
+
+    for (unsigned i = 0; i < CPUS; i++)
+        cr_expect_eq(deputy_leaf(i * PAGE_SIZE),
+                     (stub.gpa + own_va(&stub.cpus[i].deputy) - STUB_VA) |
+                         rights | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY);
+    cr_expect_eq(deputy_leaf(CPUS * PAGE_SIZE), 0);
+    for (uint64_t at = 0; at < stub.frames_size; at += PAGE_SIZE) {
+        const uint64_t entry = deputy_leaf(DEPUTY_FRAMES + at);
+
+        cr_expect_eq(entry & PTE_MFN_MASK, stub.frames_gpa + at);
+        cr_expect_eq(entry & rights, PTE_USER | PTE_NX, "only to read");
+    }
+    cr_expect_eq(deputy_leaf(DEPUTY_FRAMES + stub.frames_size), 0);
+    for (uint64_t at = 0; at < stub.gpa; at += PAGE_SIZE)
+        cr_expect_eq(deputy_leaf(DEPUTY_WINDOW + at) & (PTE_MFN_MASK | rights),
+                     (at & ~UINT64_C(0x1fffff)) | rights);
+    cr_expect_eq(deputy_leaf(DEPUTY_WINDOW + stub.gpa), 0, "nothing of ours");
+}
+
+Test(stub, the_deputy_is_shown_where_vcpu_info_is)
+{
+    cr_expect(stub_show_info(&stub, 1, 0x123));
+    cr_expect_eq(deputy_leaf(DEPUTY_INFO + PAGE_SIZE) & PTE_MFN_MASK, 0x123000);
+    cr_expect_not(stub_show_info(&stub, 1, 0x123), "it is there");
+    cr_expect(stub_show_info(&stub, 1, 0x124));
+    cr_expect_eq(deputy_leaf(DEPUTY_INFO), 0, "of another vCPU");
+}
+
+Test(stub, the_deputy_is_in_kernels_tables_alone)
+{
+    uint64_t l4[512] = {0};
+
+    cr_expect(stub_install(&stub, l4, false));
+    cr_expect_eq(l4[STUB_LAST_SLOT], stub.deputy_l4);
+    cr_expect_not(stub_install(&stub, l4, false), "it is there");
+    cr_expect(stub_install(&stub, l4, true), "the same, used by programs now");
+    cr_expect_eq(l4[STUB_LAST_SLOT], 0);
+    cr_expect_eq(memcmp(l4 + STUB_FIRST_SLOT, stub.l4, stub.nr_l4 * sizeof *l4),
+                 0);
 }
 
 Test(stub, each_vector_enters_at_its_own_place)
@@ -141,7 +205,7 @@ Test(stub, large_guests_have_room_for_their_tables)
         const struct memory large = {.m2p_size = sizes[i] / 512};
         struct stub small = stub;
 
-        cr_assert_eq(stub_create(&stub, &large, CPUS, sizes[i]), 0);
+        cr_assert_eq(stub_create(&stub, &large, CPUS, sizes[i], false), 0);
         cr_expect_leq(stub.next_table * PAGE_SIZE, stub.size);
         cr_expect_leq(stub.gpa + stub.size, stub.m2p_gpa);
         cr_expect_neq(leaf(STUB_WINDOW_VA + stub.m2p_gpa - 1), 0);
