@@ -1,6 +1,8 @@
 /* A call that the deputy was about to serve when the VM was left. */
 #include <criterion/criterion.h>
 
+#include <string.h>
+
 #include "host/engine/kvm/kvm.h"
 
 static struct stub_cpu pages;
@@ -174,4 +176,28 @@ Test(deputy, and_is_never_more_than_a_guest_may_have)
     deputy_take(&cpu, &vcpu);
     cr_expect_eq(vcpu.gs_base_user, 0);
     cr_expect_eq(vcpu.kernel_ss, 0x000b);
+}
+
+/* The two bytes of a record that have no names for the assembler. */
+static unsigned flags(const struct frame *frame)
+{
+    uint16_t word;
+
+    memcpy(&word, (const char *)frame + FRAME_FLAGS, sizeof word);
+    return word & FRAME_NOT_PINNED;
+}
+
+Test(deputy, a_record_says_to_it_whether_the_frame_may_be_used)
+{
+    const struct frame plain = {.type = TYPE_L1, .uses = 1};
+    struct frame frame = plain;
+
+    cr_expect_eq(flags(&frame), 0);
+    frame.pinned = true;
+    cr_expect_eq(flags(&frame), 0);
+    frame.given_back = true;
+    cr_expect_neq(flags(&frame), 0);
+    frame = plain;
+    frame.changing = true;
+    cr_expect_neq(flags(&frame), 0);
 }
