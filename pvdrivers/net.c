@@ -10,6 +10,7 @@
 #include "netfront.h"
 #include <pvguest/event.h>
 #include <pvguest/guest.h>
+#include <pvguest/thread.h>
 
 #define DEVICES "device/vif"
 
@@ -30,7 +31,12 @@ struct net *net_open(unsigned index)
     net->index = index;
     net->hs.ops = &net_handshake;
     guest_format(net->hs.node, sizeof net->hs.node, DEVICES "/%u", index);
-    net_slots_reset(net);
+    net->nr_queues = 1;
+    for (unsigned i = 0; i < NET_MAX_QUEUES; i++) {
+        net->queues[i].net = net;
+        net->queues[i].index = i;
+        net_slots_reset(&net->queues[i]);
+    }
     rc = handshake_open(&net->hs);
     if (rc) {
         if (rc != -ENODEV)
@@ -84,43 +90,77 @@ void net_set_batch(struct net *net, void (*done)(void *context), void *context)
     net->batch_context = context;
 }
 
+static bool poll_queue(struct net_queue *queue)
+{
+    const bool some = net_send_drain(queue);
+
+    return net_receive_drain(queue) || some;
+}
+
 bool net_poll(struct net *net)
 {
-    bool some;
+    bool some = false;
     GUEST_LOCKED;
 
-    some = net_send_drain(net);
-    return net_receive_drain(net) || some;
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        some = poll_queue(&net->queues[i]) || some;
+    return some;
+}
+
+/* Each queue has a vCPU, from when that runs threads and so takes events. */
+static void settle(struct net_queue *queue)
+{
+    if (queue->vcpu != queue->index && thread_runs_on(queue->index) &&
+        event_move(queue->port, queue->index) == 0)
+        queue->vcpu = queue->index;
 }
 
 void net_event(evtchn_port_t port, void *context)
 {
-    struct net *net = context;
+    struct net_queue *queue = context;
 
     (void)port;
-    net->counters.events++;
-    net_poll(net);
+    queue->net->counters.events++;
+    settle(queue);
+    poll_queue(queue);
 }
 
-void net_notify(struct net *net)
+void net_notify(struct net_queue *queue)
 {
-    net->counters.notified++;
-    event_send(net->port);
+    queue->net->counters.notified++;
+    event_send(queue->port);
 }
 
 void net_get_counters(const struct net *net, struct net_counters *counters)
 {
     *counters = net->counters;
-    counters->sending = NET_SLOTS - net->nr_free_slots;
-    counters->posted = net->attached ? net->rx.req_prod - net->rx.rsp_cons : 0;
+    counters->queues = net->nr_queues;
+    counters->slots = net->nr_queues * NET_SLOTS;
+    counters->sending = counters->posted = 0;
+    for (unsigned i = 0; i < net->nr_queues; i++) {
+        const struct net_queue *queue = &net->queues[i];
+
+        counters->sending += NET_SLOTS - queue->nr_free_slots;
+        if (net->attached)
+            counters->posted += queue->rx.req_prod - queue->rx.rsp_cons;
+    }
 }
 
 void net_kick(struct net *net)
 {
     GUEST_LOCKED;
 
-    if (net->running && ring_front_publish(&net->tx))
-        net_notify(net);
+    for (unsigned i = 0; net->running && i < net->nr_queues; i++)
+        if (ring_front_publish(&net->queues[i].tx))
+            net_notify(&net->queues[i]);
+}
+
+static bool has_room(const struct net *net)
+{
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        if (net->queues[i].nr_free_slots < NET_MAX_PIECES)
+            return false;
+    return true;
 }
 
 int net_wait_room(struct net *net)
@@ -128,8 +168,9 @@ int net_wait_room(struct net *net)
     GUEST_LOCKED;
 
     net_kick(net);
-    net_send_drain(net);
-    while (net->running && net->nr_free_slots < NET_MAX_PIECES)
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        net_send_drain(&net->queues[i]);
+    while (net->running && !has_room(net))
         thread_wait(&net->room, UINT64_MAX);
     return net->running ? 0 : -ENETDOWN;
 }

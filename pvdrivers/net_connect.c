@@ -10,6 +10,7 @@
 #include <pvguest/grant.h>
 #include <pvguest/guest.h>
 #include <pvguest/page.h>
+#include <pvguest/vcpu.h>
 
 #define DEFAULT_MTU 1500
 #define MTU_MIN     68
@@ -91,6 +92,50 @@ static void read_mtu(struct net *net)
     net->info.mtu = (unsigned)mtu;
 }
 
+static int queue_create(struct net_queue *queue)
+{
+    struct net *net = queue->net;
+    int rc =
+        ring_create(net, &queue->tx, &queue->tx_page, sizeof(union tx_slot),
+                    &queue->tx_ref, &queue->tx_granted);
+
+    if (!rc)
+        rc =
+            ring_create(net, &queue->rx, &queue->rx_page, sizeof(union rx_slot),
+                        &queue->rx_ref, &queue->rx_granted);
+    if (!rc)
+        rc = event_alloc_unbound(net->hs.backend_id, net_event, queue,
+                                 &queue->port);
+    queue->vcpu = 0;
+    return rc;
+}
+
+static void queue_destroy(struct net_queue *queue)
+{
+    net_send_recall(queue);
+    net_receive_recall(queue);
+    if (queue->port)
+        event_close(queue->port);
+    queue->port = 0;
+    ring_destroy(&queue->tx_page, queue->tx_ref, &queue->tx_granted);
+    ring_destroy(&queue->rx_page, queue->rx_ref, &queue->rx_granted);
+}
+
+/* As many as there are vCPUs, if the backend has as many. */
+static unsigned choose_nr_queues(struct handshake *hs)
+{
+    const uint64_t theirs =
+        vcpu_count() > 1 ? handshake_number(hs, "multi-queue-max-queues", 1)
+                         : 1;
+    unsigned nr = vcpu_count();
+
+    if (nr > NET_MAX_QUEUES)
+        nr = NET_MAX_QUEUES;
+    if (nr > theirs)
+        nr = (unsigned)theirs;
+    return nr ? nr : 1;
+}
+
 static int net_offer(struct handshake *hs)
 {
     struct net *net = net_of(hs);
@@ -100,16 +145,47 @@ static int net_offer(struct handshake *hs)
         return -EOPNOTSUPP; /* one of before 2006 */
     rc = read_mac(net);
     read_mtu(net);
-    if (!rc)
-        rc = ring_create(net, &net->tx, &net->tx_page, sizeof(union tx_slot),
-                         &net->tx_ref, &net->tx_granted);
-    if (!rc)
-        rc = ring_create(net, &net->rx, &net->rx_page, sizeof(union rx_slot),
-                         &net->rx_ref, &net->rx_granted);
-    if (!rc)
-        rc = event_alloc_unbound(hs->backend_id, net_event, net, &net->port);
+    net->nr_queues = choose_nr_queues(hs);
+    for (unsigned i = 0; !rc && i < net->nr_queues; i++)
+        rc = queue_create(&net->queues[i]);
     if (!rc)
         net->attached = true;
+    return rc;
+}
+
+/* A key of (queue), which has a folder if there are several. */
+static int write_queue_key(const struct net_queue *queue, uint32_t tx,
+                           const char *key, unsigned value)
+{
+    struct handshake *hs = &queue->net->hs;
+    char path[40];
+
+    if (queue->net->nr_queues == 1)
+        return handshake_write(hs, tx, key, "%u", value);
+    guest_format(path, sizeof path, "queue-%u/%s", queue->index, key);
+    return handshake_write(hs, tx, path, "%u", value);
+}
+
+/* Their number, which without a word is one; there may be an old word. */
+static int write_nr_queues(struct net *net, uint32_t tx)
+{
+    static const char key[] = "multi-queue-num-queues";
+
+    if (vcpu_count() == 1)
+        return 0;
+    if (net->nr_queues == 1)
+        return handshake_remove(&net->hs, tx, key);
+    return handshake_write(&net->hs, tx, key, "%u", net->nr_queues);
+}
+
+static int publish_queue(const struct net_queue *queue, uint32_t tx)
+{
+    int rc = write_queue_key(queue, tx, "tx-ring-ref", queue->tx_ref);
+
+    if (!rc)
+        rc = write_queue_key(queue, tx, "rx-ring-ref", queue->rx_ref);
+    if (!rc)
+        rc = write_queue_key(queue, tx, "event-channel", queue->port);
     return rc;
 }
 
@@ -119,14 +195,11 @@ static int net_publish(struct handshake *hs, uint32_t tx)
         "request-rx-copy",   "feature-rx-notify", "feature-sg",
         "feature-gso-tcpv4", "feature-gso-tcpv6", "feature-ipv6-csum-offload",
     };
-    const struct net *net = net_of(hs);
-    int rc;
+    struct net *net = net_of(hs);
+    int rc = write_nr_queues(net, tx);
 
-    rc = handshake_write(hs, tx, "tx-ring-ref", "%u", net->tx_ref);
-    if (!rc)
-        rc = handshake_write(hs, tx, "rx-ring-ref", "%u", net->rx_ref);
-    if (!rc)
-        rc = handshake_write(hs, tx, "event-channel", "%u", net->port);
+    for (unsigned i = 0; !rc && i < net->nr_queues; i++)
+        rc = publish_queue(&net->queues[i], tx);
     for (unsigned i = 0; !rc && i < sizeof wishes / sizeof *wishes; i++)
         rc = handshake_write(hs, tx, wishes[i], "1");
     return rc;
@@ -143,7 +216,8 @@ static int net_connect(struct handshake *hs)
     info->segment_ipv6 = handshake_number(hs, "feature-gso-tcpv6", 0);
     info->up = handshake_number(hs, "carrier", 1);
     net->running = true;
-    net_receive_refill(net);
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        net_receive_refill(&net->queues[i]);
     net_poll(net);
     return 0;
 }
@@ -159,13 +233,8 @@ static void net_withdraw(struct handshake *hs)
 
     net_poll(net); /* what it did answer is done */
     net->running = net->attached = false;
-    net_send_recall(net);
-    net_receive_recall(net);
-    if (net->port)
-        event_close(net->port);
-    net->port = 0;
-    ring_destroy(&net->tx_page, net->tx_ref, &net->tx_granted);
-    ring_destroy(&net->rx_page, net->rx_ref, &net->rx_granted);
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        queue_destroy(&net->queues[i]);
 }
 
 static void net_gone(struct handshake *hs, int error)
@@ -175,7 +244,8 @@ static void net_gone(struct handshake *hs, int error)
     (void)error;
     net->running = net->attached = false;
     net->info.up = false;
-    net_send_recall(net);
+    for (unsigned i = 0; i < net->nr_queues; i++)
+        net_send_recall(&net->queues[i]);
 }
 
 const struct handshake_ops net_handshake = {

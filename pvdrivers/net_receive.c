@@ -14,7 +14,7 @@ static struct net_buffer *buffer_make(struct net *net)
 {
     struct net_buffer *buffer;
 
-    if (net->nr_buffers == NET_MAX_BUFFERS)
+    if (net->nr_buffers >= NET_MAX_BUFFERS * net->nr_queues)
         return NULL;
     buffer = calloc(1, sizeof *buffer);
     if (!buffer)
@@ -56,10 +56,12 @@ void net_buffers_destroy(struct net *net)
     }
 }
 
-void net_receive_refill(struct net *net)
+void net_receive_refill(struct net_queue *queue)
 {
-    while (net->attached && ring_front_room(&net->rx) > 0) {
-        const uint16_t id = (uint16_t)(net->rx.req_prod % NET_SLOTS);
+    struct net *net = queue->net;
+
+    while (net->attached && ring_front_room(&queue->rx) > 0) {
+        const uint16_t id = (uint16_t)(queue->rx.req_prod % NET_SLOTS);
         struct net_buffer *buffer = buffer_take(net);
         netif_rx_request_t request = {.id = id};
         int64_t ref;
@@ -73,22 +75,22 @@ void net_receive_refill(struct net *net)
         }
         buffer->ref = (grant_ref_t)ref;
         request.gref = (grant_ref_t)ref;
-        net->posted[id] = buffer;
-        ring_front_put(&net->rx, &request, sizeof request);
+        queue->posted[id] = buffer;
+        ring_front_put(&queue->rx, &request, sizeof request);
     }
-    if (net->attached && ring_front_publish(&net->rx))
-        net_notify(net);
+    if (net->attached && ring_front_publish(&queue->rx))
+        net_notify(queue);
 }
 
 /*
  * The buffer of the slot (id) is ours again; NULL if the backend keeps it, and
  * then it is lost to it.
  */
-static struct net_buffer *take_back(struct net *net, unsigned id)
+static struct net_buffer *take_back(struct net_queue *queue, unsigned id)
 {
-    struct net_buffer *buffer = net->posted[id];
+    struct net_buffer *buffer = queue->posted[id];
 
-    net->posted[id] = NULL;
+    queue->posted[id] = NULL;
     if (buffer && guest_grant_end(buffer->ref))
         return NULL;
     return buffer;
@@ -105,8 +107,12 @@ void net_release(struct net *net, struct net_buffer *frame)
         frame = next;
     }
     /* as many as there was no memory for, or the receiver held too many */
-    if (net->running && net->rx.req_prod - net->rx.rsp_cons < NET_SLOTS / 2)
-        net_receive_refill(net);
+    for (unsigned i = 0; net->running && i < net->nr_queues; i++) {
+        struct net_queue *queue = &net->queues[i];
+
+        if (queue->rx.req_prod - queue->rx.rsp_cons < NET_SLOTS / 2)
+            net_receive_refill(queue);
+    }
 }
 
 /* A frame being put together. */
@@ -138,30 +144,30 @@ static void append(struct assembly *a, struct net_buffer *buffer,
 }
 
 /* The next response, and the buffer of its slot: 1, 0, or -EPROTO. */
-static int take_response(struct net *net, void *response, size_t size,
+static int take_response(struct net_queue *queue, void *response, size_t size,
                          struct net_buffer **buffer)
 {
-    const unsigned id = net->rx.rsp_cons % NET_SLOTS;
-    int rc = ring_front_take(&net->rx, response, size);
+    const unsigned id = queue->rx.rsp_cons % NET_SLOTS;
+    int rc = ring_front_take(&queue->rx, response, size);
 
     if (rc == 1)
-        *buffer = take_back(net, id);
+        *buffer = take_back(queue, id);
     return rc;
 }
 
 /* What is said beside the data takes a slot, whose buffer was not used. */
-static int take_extras(struct net *net, struct assembly *a)
+static int take_extras(struct net_queue *queue, struct assembly *a)
 {
     struct netif_extra_info extra;
     struct net_buffer *buffer;
 
     do {
-        int rc = take_response(net, &extra, sizeof extra, &buffer);
+        int rc = take_response(queue, &extra, sizeof extra, &buffer);
 
         if (rc != 1)
             return -EPROTO;
         if (buffer)
-            buffer_spare(net, buffer);
+            buffer_spare(queue->net, buffer);
         if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO)
             a->gso_size = extra.u.gso.size;
     } while (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
@@ -169,15 +175,15 @@ static int take_extras(struct net *net, struct assembly *a)
 }
 
 /* Take one whole frame: 1, 0 if there is none, -EPROTO. */
-static int assemble(struct net *net, struct assembly *a)
+static int assemble(struct net_queue *queue, struct assembly *a)
 {
     netif_rx_response_t response;
     struct net_buffer *buffer;
 
     *a = (struct assembly){0};
     do {
-        const uint16_t id = (uint16_t)(net->rx.rsp_cons % NET_SLOTS);
-        int rc = take_response(net, &response, sizeof response, &buffer);
+        const uint16_t id = (uint16_t)(queue->rx.rsp_cons % NET_SLOTS);
+        int rc = take_response(queue, &response, sizeof response, &buffer);
 
         if (rc == 0 && !a->nr)
             return 0;
@@ -191,7 +197,7 @@ static int assemble(struct net *net, struct assembly *a)
             a->bad = true;
         if (response.id != id || a->nr > NET_MAX_PIECES)
             return -EPROTO;
-        if ((response.flags & NETRXF_extra_info) && take_extras(net, a))
+        if ((response.flags & NETRXF_extra_info) && take_extras(queue, a))
             return -EPROTO;
     } while (response.flags & NETRXF_more_data);
     return 1;
@@ -215,8 +221,9 @@ static void hand_over(struct net *net, const struct assembly *a)
         net->receive(frame, net->receive_context);
 }
 
-bool net_receive_drain(struct net *net)
+bool net_receive_drain(struct net_queue *queue)
 {
+    struct net *net = queue->net;
     struct assembly a;
     bool some = false;
     int rc = 0;
@@ -224,7 +231,7 @@ bool net_receive_drain(struct net *net)
     if (!net->attached)
         return false;
     do {
-        while (net->attached && (rc = assemble(net, &a)) > 0) {
+        while (net->attached && (rc = assemble(queue, &a)) > 0) {
             some = true;
             hand_over(net, &a);
         }
@@ -234,19 +241,20 @@ bool net_receive_drain(struct net *net)
             handshake_fail(&net->hs, rc, "its frames make no sense");
             return some;
         }
-        net_receive_refill(net);
-    } while (net->attached && !ring_front_may_sleep(&net->rx));
+        net_receive_refill(queue);
+    } while (net->attached && !ring_front_may_sleep(&queue->rx));
     if (some && net->batch)
         net->batch(net->batch_context);
     return some;
 }
 
-void net_receive_recall(struct net *net)
+void net_receive_recall(struct net_queue *queue)
 {
     for (unsigned id = 0; id < NET_SLOTS; id++) {
-        struct net_buffer *buffer = net->posted[id] ? take_back(net, id) : NULL;
+        struct net_buffer *buffer =
+            queue->posted[id] ? take_back(queue, id) : NULL;
 
         if (buffer)
-            buffer_spare(net, buffer);
+            buffer_spare(queue->net, buffer);
     }
 }

@@ -11,35 +11,36 @@
 
 #define FRAME_MAX 65535u
 
-void net_slots_reset(struct net *net)
+void net_slots_reset(struct net_queue *queue)
 {
-    net->free_slot = 0;
-    net->nr_free_slots = NET_SLOTS;
+    queue->free_slot = 0;
+    queue->nr_free_slots = NET_SLOTS;
     for (unsigned i = NET_SLOTS; i-- > 0;) {
-        net->slots[i] = (struct send_slot){.next = net->free_slot};
-        net->free_slot = (uint16_t)(i + 1);
+        queue->slots[i] = (struct send_slot){.next = queue->free_slot};
+        queue->free_slot = (uint16_t)(i + 1);
     }
 }
 
 /* One slot less to wait for; the last tells the caller. */
-static void slot_done(struct net *net, uint16_t index, int status)
+static void slot_done(struct net_queue *queue, uint16_t index, int status)
 {
-    struct send_slot *slot = &net->slots[index];
+    struct send_slot *slot = &queue->slots[index];
     struct net_packet *packet = slot->packet;
 
     /* What the backend still has mapped stays lent, and is not ours again. */
     guest_grant_end(slot->ref);
-    *slot = (struct send_slot){.next = net->free_slot};
-    net->free_slot = (uint16_t)(index + 1);
-    net->nr_free_slots++;
+    *slot = (struct send_slot){.next = queue->free_slot};
+    queue->free_slot = (uint16_t)(index + 1);
+    queue->nr_free_slots++;
     if (status)
         packet->status = status;
     if (--packet->slots_left == 0 && packet->done)
         packet->done(packet, packet->status);
 }
 
-bool net_send_drain(struct net *net)
+bool net_send_drain(struct net_queue *queue)
 {
+    struct net *net = queue->net;
     netif_tx_response_t response;
     bool some = false;
     int rc = 0;
@@ -47,19 +48,19 @@ bool net_send_drain(struct net *net)
     if (!net->attached)
         return false;
     do {
-        while ((rc = ring_front_take(&net->tx, &response, sizeof response)) >
+        while ((rc = ring_front_take(&queue->tx, &response, sizeof response)) >
                0) {
             some = true;
             if (response.status == NETIF_RSP_NULL)
                 continue; /* of extra information */
-            if (response.id >= NET_SLOTS || !net->slots[response.id].packet) {
+            if (response.id >= NET_SLOTS || !queue->slots[response.id].packet) {
                 rc = -EPROTO;
                 break;
             }
-            slot_done(net, response.id,
+            slot_done(queue, response.id,
                       response.status == NETIF_RSP_OKAY ? 0 : -EIO);
         }
-    } while (rc == 0 && !ring_front_may_sleep(&net->tx));
+    } while (rc == 0 && !ring_front_may_sleep(&queue->tx));
     if (rc < 0)
         handshake_fail(&net->hs, rc, "it answered what it was not sent");
     if (some)
@@ -67,12 +68,12 @@ bool net_send_drain(struct net *net)
     return some;
 }
 
-void net_send_recall(struct net *net)
+void net_send_recall(struct net_queue *queue)
 {
     for (uint16_t i = 0; i < NET_SLOTS; i++)
-        if (net->slots[i].packet)
-            slot_done(net, i, -EIO);
-    thread_wake_all(&net->room);
+        if (queue->slots[i].packet)
+            slot_done(queue, i, -EIO);
+    thread_wake_all(&queue->net->room);
 }
 
 /* Bytes from (data) on that lie in one page. */
@@ -126,7 +127,7 @@ static int check(const struct net *net, const struct net_packet *packet,
     return 0;
 }
 
-static void put_gso(struct net *net, const struct net_packet *packet)
+static void put_gso(struct net_queue *queue, const struct net_packet *packet)
 {
     const struct netif_extra_info extra = {
         .type = XEN_NETIF_EXTRA_TYPE_GSO,
@@ -135,7 +136,7 @@ static void put_gso(struct net *net, const struct net_packet *packet)
                                                    : XEN_NETIF_GSO_TYPE_TCPV6,
     };
 
-    ring_front_put(&net->tx, &extra, sizeof extra);
+    ring_front_put(&queue->tx, &extra, sizeof extra);
 }
 
 /* The references for (nr) pages, all or none. */
@@ -164,19 +165,19 @@ static int lend(struct net *net, const struct net_packet *packet,
     return 0;
 }
 
-static uint16_t take_slot(struct net *net, struct net_packet *packet,
+static uint16_t take_slot(struct net_queue *queue, struct net_packet *packet,
                           grant_ref_t ref)
 {
-    const uint16_t index = (uint16_t)(net->free_slot - 1);
-    struct send_slot *slot = &net->slots[index];
+    const uint16_t index = (uint16_t)(queue->free_slot - 1);
+    struct send_slot *slot = &queue->slots[index];
 
-    net->free_slot = slot->next;
-    net->nr_free_slots--;
+    queue->free_slot = slot->next;
+    queue->nr_free_slots--;
     *slot = (struct send_slot){.packet = packet, .ref = ref};
     return index;
 }
 
-static void put_slots(struct net *net, struct net_packet *packet,
+static void put_slots(struct net_queue *queue, struct net_packet *packet,
                       const grant_ref_t *refs, unsigned nr, uint32_t total)
 {
     unsigned at = 0;
@@ -189,7 +190,7 @@ static void put_slots(struct net *net, struct net_packet *packet,
             netif_tx_request_t request = {
                 .gref = refs[at],
                 .offset = (uint16_t)((uintptr_t)data & (PAGE_SIZE - 1)),
-                .id = take_slot(net, packet, refs[at]),
+                .id = take_slot(queue, packet, refs[at]),
                 .size = (uint16_t)(at ? some : total),
             };
 
@@ -199,9 +200,9 @@ static void put_slots(struct net *net, struct net_packet *packet,
                 request.flags |= NETTXF_csum_blank | NETTXF_data_validated;
             if (at == 0 && packet->gso != NET_GSO_NONE)
                 request.flags |= NETTXF_extra_info;
-            ring_front_put(&net->tx, &request, sizeof request);
+            ring_front_put(&queue->tx, &request, sizeof request);
             if (at == 0 && packet->gso != NET_GSO_NONE)
-                put_gso(net, packet);
+                put_gso(queue, packet);
             data += some;
             left -= some;
         }
@@ -209,32 +210,34 @@ static void put_slots(struct net *net, struct net_packet *packet,
 }
 
 /* For (nr) slots, and one of extra information. */
-static bool has_room(const struct net *net, unsigned nr)
+static bool has_room(const struct net_queue *queue, unsigned nr)
 {
-    return net->nr_free_slots >= nr && ring_front_room(&net->tx) > nr;
+    return queue->nr_free_slots >= nr && ring_front_room(&queue->tx) > nr;
 }
 
 int net_send(struct net *net, struct net_packet *packet)
 {
     GUEST_LOCKED;
     grant_ref_t refs[NET_MAX_PIECES] = {0};
+    struct net_queue *queue;
     uint32_t total;
     const unsigned nr = count(packet, &total);
     int rc = check(net, packet, nr, total);
 
     if (rc)
         return rc;
-    if (!has_room(net, nr)) {
+    queue = net_flow_queue(net, packet);
+    if (!has_room(queue, nr)) {
         net_kick(net);
-        net_send_drain(net);
-        if (!net->running || !has_room(net, nr))
+        net_send_drain(queue);
+        if (!net->running || !has_room(queue, nr))
             return -EAGAIN;
     }
     if (lend(net, packet, refs))
         return -EAGAIN; /* grants come back with responses */
     packet->slots_left = nr;
     packet->status = 0;
-    put_slots(net, packet, refs, nr, total);
+    put_slots(queue, packet, refs, nr, total);
     net->counters.sent_frames++;
     net->counters.sent_bytes += total;
     return 0;

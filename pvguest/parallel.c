@@ -40,6 +40,13 @@ static bool start_one(unsigned id)
     return rc == 0;
 }
 
+bool thread_runs_on(unsigned vcpu)
+{
+    if (vcpu == 0)
+        return true;
+    return vcpu < VCPU_MAX && guest_vcpus[vcpu] && guest_vcpus[vcpu]->idle;
+}
+
 void parallel_start(void)
 {
     static bool started;

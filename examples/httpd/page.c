@@ -50,12 +50,13 @@ static void add_network(struct text *text)
     net_get_counters(ip_device(), &net);
     add_number(text, "frames received", net.received_frames);
     add_number(text, "frames sent", net.sent_frames);
+    add_number(text, "queues", net.queues);
     add_number(text, "the network's backend was notified", net.notified);
     add_number(text, "it notified us", net.events);
     add(text,
-        "<tr><td>transmit ring</td><td>%u of 256 slots in use</td></tr>\n"
-        "<tr><td>receive ring</td><td>%u of 256 buffers posted</td></tr>\n",
-        net.sending, net.posted);
+        "<tr><td>transmit ring</td><td>%u of %u slots in use</td></tr>\n"
+        "<tr><td>receive ring</td><td>%u of %u buffers posted</td></tr>\n",
+        net.sending, net.slots, net.posted, net.slots);
 }
 
 size_t page_write(char *page, size_t size, const struct page_counters *counters)

@@ -1,7 +1,8 @@
 /*
  * Sends every frame back to where it came from, until one of the type that is
  * for experiments says "end". Says at the end what it saw. With the argument
- * "pieces" it speaks first, in a frame of several pieces.
+ * "pieces" it speaks first, in a frame of several pieces; with "parallel" all
+ * vCPUs run threads.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +11,16 @@
 
 #include <pvdrivers/net.h>
 #include <pvguest/thread.h>
+#include <pvguest/vcpu.h>
 
 #define TYPE_EXPERIMENT 0x88b5
 #define HEADER          14
+#define MS              1000000
 
 static struct net *net;
 static struct wait_queue ended;
 static bool end;
-static unsigned nr_echoed, nr_lost, nr_refused;
+static unsigned nr_echoed, nr_lost, nr_refused, nr_elsewhere;
 static unsigned long nr_bytes;
 
 struct echo {
@@ -53,6 +56,7 @@ static void receive(struct net_buffer *frame, void *context)
 
     (void)context;
     nr_bytes += frame->total;
+    nr_elsewhere += vcpu_id() != 0;
     if (frame->data[12] == TYPE_EXPERIMENT >> 8 &&
         frame->data[13] == (TYPE_EXPERIMENT & 0xff) &&
         !memcmp(frame->data + HEADER, "end", 3)) {
@@ -110,9 +114,27 @@ static int send_pieces(void)
     return state == 1 ? 0 : 1;
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* All of them are ready for events; who only yields may keep the lock. */
+static bool start_vcpus(void)
+{
+    if (!thread_start_parallel(nothing, NULL))
+        return false;
+    for (unsigned id = 1; id < vcpu_count(); id++)
+        while (!thread_runs_on(id))
+            thread_sleep(MS);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    struct net_counters counters;
     struct net_info info;
+    GUEST_LOCKED; /* but while it waits */
 
     net = net_open(0);
     if (!net) {
@@ -120,6 +142,8 @@ int main(int argc, char **argv)
         return 2;
     }
     net_set_receiver(net, receive, NULL);
+    if (argc > 1 && !strcmp(argv[1], "parallel") && !start_vcpus())
+        return 3;
     net_get_info(net, &info);
     printf("address %02x:%02x:%02x:%02x:%02x:%02x, mtu %u, link %s\n",
            info.mac[0], info.mac[1], info.mac[2], info.mac[3], info.mac[4],
@@ -138,6 +162,9 @@ int main(int argc, char **argv)
         thread_yield();
     printf("%u echoed, %u lost, %u refused, %lu bytes\n", nr_echoed, nr_lost,
            nr_refused, nr_bytes);
+    net_get_counters(net, &counters);
+    printf("%u queues, %u frames beside vCPU 0\n", counters.queues,
+           nr_elsewhere);
     net_close(net);
     return nr_lost || nr_refused;
 }

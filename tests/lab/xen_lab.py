@@ -32,6 +32,8 @@ APPLETS = ("cat", "dmesg", "grep", "insmod", "ip", "kill", "ln", "losetup",
 MODULES = ("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs",
            "xen-blkback", "xen-netback", "loop", "virtio_pci", "virtio_blk", "crc32c_generic",
            "ext4")
+# By itself netback has as many queues as dom0 has vCPUs.
+OPTIONS = {"xen-netback": "max_queues=4"}
 XL_CONF = 'autoballoon="off"\nlockfile="/run/lock/xl"\n'
 
 
@@ -80,7 +82,12 @@ class Lab:
         for module in modules:
             made.file(f"modules/{os.path.basename(module)}", module)
         made.bytes("modules/order", "".join(
-            os.path.basename(module) + "\n" for module in modules).encode())
+            self._order_line(os.path.basename(module))
+            for module in modules).encode())
+
+    @staticmethod
+    def _order_line(name):
+        return f"{name} {OPTIONS.get(name.split('.')[0], '')}\n"
 
 
 def _xen(tree):

@@ -88,6 +88,57 @@ def a_flood_comes_back_in_order():
     assert f"{number + 1} echoed, 0 lost, 0 refused" in result.console, result
 
 
+def flow_frame(flow, number):
+    """One of a flow, which both ends know by where its bytes stand: our
+    backend by what is behind the header, the guest by the addresses."""
+    who = struct.pack(">I", flow)
+    return wire.frame(struct.pack(">I", number) + bytes(8) + who + bytes(40),
+                      source=b"\2\0" + who)
+
+
+def flood_of_flows(line, nr_flows, nr_frames):
+    """Each flow comes back in its order, whatever the others do."""
+    frames = [flow_frame(flow, number) for number in range(nr_frames)
+              for flow in range(nr_flows)]
+    sender = threading.Thread(target=line.send, args=frames)
+    sender.start()
+    seen = [0] * nr_flows
+    for _ in frames:
+        got = line.receive()
+        (flow,), (number,) = (struct.unpack(">I", got[at:at + 4])
+                              for at in (26, 14))
+        assert got[2:6] == struct.pack(">I", flow), got[:30]
+        assert number == seen[flow], (flow, number, seen[flow])
+        seen[flow] += 1
+    sender.join()
+
+
+def several_vcpus(engine):
+    def test():
+        guest.need_engine(engine)
+        guest.need_vcpus(engine)
+        for vcpus, queues, parallel in ((2, 2, True), (2, 2, False),
+                                        (6, 4, True), (1, 1, True)):
+            with wire.Wire() as line:
+                process = start(line, "--engine", engine,
+                                "--vcpus", str(vcpus),
+                                args=["parallel"] if parallel else [])
+                for flow in range(16):  # an event for each
+                    line.send(flow_frame(flow, 0))
+                    line.receive()
+                flood_of_flows(line, 16, 100)
+                result = finish(line, process)
+            assert result.status == 0, result
+            assert "1617 echoed, 0 lost, 0 refused" in result.console, result
+            found = re.search(r"(\d+) queues, (\d+) frames beside vCPU 0",
+                              result.console)
+            assert int(found[1]) == queues, result
+            spread = int(found[2]) > 0
+            assert spread == (parallel and queues > 1), result
+    test.__name__ = f"several vCPUs have a queue each, on {engine}"
+    return test
+
+
 def address(name):
     with wire.Wire() as line:
         process = start(line, "--name", name)
@@ -267,6 +318,8 @@ if __name__ == "__main__":
         frames_of_all_sizes_come_back,
         frames_in_pieces_arrive_whole,
         a_flood_comes_back_in_order,
+        several_vcpus("process"),
+        several_vcpus("kvm"),
         a_domain_keeps_its_address,
         what_the_user_says_reaches_the_guest,
         two_guests_talk_to_each_other,

@@ -84,6 +84,8 @@ struct net_counters {
     uint64_t notified; /* how often the backend was: net_kick and buffers */
     uint64_t events;   /* how often it told us something */
     /* now: */
+    unsigned queues;  /* pairs of rings, one for each vCPU if both ends can */
+    unsigned slots;   /* of all transmit rings, and of all receive rings */
     unsigned sending; /* slots of the ring that hold what is to be sent */
     unsigned posted;  /* that hold buffers for what may come */
 };

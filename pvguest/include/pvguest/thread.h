@@ -69,6 +69,12 @@ static inline void guest_unlock_scope(const char *unused)
 int thread_set_affinity(struct thread *thread, uint64_t mask);
 uint64_t thread_affinity(const struct thread *thread);
 
+/*
+ * Do threads run on vCPU (vcpu), so that its events find their handlers? The
+ * others do from the first parallel thread on.
+ */
+bool thread_runs_on(unsigned vcpu);
+
 struct thread *thread_self(void);
 
 /* Is this code that may wait? Not before threads, nor in event handlers. */

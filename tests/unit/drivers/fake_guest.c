@@ -8,6 +8,7 @@
 #include <pvguest/page.h>
 #include <pvguest/ring_page.h>
 #include <pvguest/thread.h>
+#include <pvguest/vcpu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static struct {
     void *context;
     void (*sent)(void);
     bool pending, used;
+    unsigned vcpu;
 } ports[NR_PORTS];
 
 static struct {
@@ -491,4 +493,27 @@ size_t guest_format(char *buf, size_t size, const char *format, ...)
     len = guest_vformat(buf, size, format, args);
     va_end(args);
     return len;
+}
+
+/* vCPUs */
+
+unsigned vcpu_count(void)
+{
+    return fake.vcpus ? fake.vcpus : 1;
+}
+
+bool thread_runs_on(unsigned vcpu)
+{
+    return vcpu == 0 || (fake.parallel && vcpu < vcpu_count());
+}
+
+int event_move(evtchn_port_t port, unsigned vcpu)
+{
+    ports[port].vcpu = vcpu;
+    return 0;
+}
+
+unsigned fake_vcpu_of(evtchn_port_t port)
+{
+    return ports[port].vcpu;
 }

@@ -30,6 +30,8 @@ struct fake_guest {
     void *store_page, *console_page;
     evtchn_port_t store_port, console_port; /* 0: no such ring */
     uint32_t grant_limit;
+    unsigned vcpus;    /* 0: 1 */
+    bool parallel;     /* threads run on all of them */
     long pages_used;   /* page_alloc less page_free */
     size_t pages_free; /* as page_nr_free says; page_alloc never has too few */
 };
@@ -46,6 +48,8 @@ void fake_on_send(evtchn_port_t port, void (*fn)(void));
 
 /* The other side sends: pending until some thread waits. */
 void fake_raise(evtchn_port_t port);
+
+unsigned fake_vcpu_of(evtchn_port_t port); /* that it interrupts */
 
 /* The page lent as (ref); NULL if it is not, or not for writing. */
 void *fake_map(grant_ref_t ref, bool write);

@@ -12,9 +12,14 @@
 
 struct fake_net fake_net;
 
-static grant_ref_t tx_ref, rx_ref, kept[NR_KEPT];
+static grant_ref_t kept[NR_KEPT];
 static unsigned nr_kept;
-static evtchn_port_t port;
+
+/* The one whose turn it is. */
+static struct fake_net_queue *now(void)
+{
+    return &fake_net.queues[fake_net.queue];
+}
 
 static void back_write(const char *key, unsigned value)
 {
@@ -47,14 +52,14 @@ static void put_response(uint16_t id, int status)
 {
     const netif_tx_response_t rsp = {.id = id, .status = (int16_t)status};
 
-    ring_back_put(&fake_net.tx, &rsp, sizeof rsp);
+    ring_back_put(&now()->tx, &rsp, sizeof rsp);
 }
 
 void fake_net_respond(uint16_t id, int status)
 {
     put_response(id, status);
-    if (ring_back_publish(&fake_net.tx))
-        fake_raise(port);
+    if (ring_back_publish(&now()->tx))
+        fake_raise(now()->port);
 }
 
 /* Copy one slot's bytes; the first slot's size is the whole frame's. */
@@ -82,7 +87,7 @@ static void read_extra(void)
 {
     struct netif_extra_info extra;
 
-    cr_assert_eq(ring_back_take(&fake_net.tx, &extra, sizeof extra), 1);
+    cr_assert_eq(ring_back_take(&now()->tx, &extra, sizeof extra), 1);
     cr_assert_eq(extra.type, XEN_NETIF_EXTRA_TYPE_GSO);
     cr_assert_eq(extra.flags, 0);
     fake_net.gso_size = extra.u.gso.size;
@@ -106,7 +111,7 @@ static void read_frame(const netif_tx_request_t *first)
         read_extra();
     while (more) {
         cr_assert_lt(nr, 32);
-        cr_assert_eq(ring_back_take(&fake_net.tx, &rest[nr], sizeof *rest), 1,
+        cr_assert_eq(ring_back_take(&now()->tx, &rest[nr], sizeof *rest), 1,
                      "half a frame");
         cr_assert_lt(rest[nr].size, left, "the total is less than its parts");
         left -= rest[nr].size;
@@ -117,23 +122,38 @@ static void read_frame(const netif_tx_request_t *first)
         read_slot(&rest[i], rest[i].size);
 }
 
-bool fake_net_run(void)
+static bool run_queue(void)
 {
     netif_tx_request_t req;
     bool any = false;
 
-    if (!fake_net.connected)
-        return false;
     do {
-        while (ring_back_take(&fake_net.tx, &req, sizeof req) > 0) {
+        while (ring_back_take(&now()->tx, &req, sizeof req) > 0) {
             any = true;
             read_frame(&req);
         }
-        if (ring_back_publish(&fake_net.tx))
-            fake_raise(port);
-    } while (!ring_back_may_sleep(&fake_net.tx));
-    ring_back_may_sleep(&fake_net.rx); /* new buffers: say so */
+        if (ring_back_publish(&now()->tx))
+            fake_raise(now()->port);
+    } while (!ring_back_may_sleep(&now()->tx));
+    ring_back_may_sleep(&now()->rx); /* new buffers: say so */
     return any;
+}
+
+/* Stays at the queue that had something. */
+bool fake_net_run(void)
+{
+    const unsigned before = fake_net.queue;
+    unsigned last = before;
+
+    if (!fake_net.connected)
+        return false;
+    for (unsigned i = 0; i < fake_net.nr_queues; i++) {
+        fake_net.queue = i;
+        if (run_queue())
+            last = i + fake_net.nr_queues;
+    }
+    fake_net.queue = last % fake_net.nr_queues;
+    return last >= fake_net.nr_queues;
 }
 
 static void notified(void)
@@ -147,7 +167,7 @@ static void notified(void)
 
 bool fake_net_take(netif_rx_request_t *request)
 {
-    return ring_back_take(&fake_net.rx, request, sizeof *request) > 0;
+    return ring_back_take(&now()->rx, request, sizeof *request) > 0;
 }
 
 void fake_net_answer(uint16_t id, uint16_t offset, uint16_t flags, int status)
@@ -159,7 +179,7 @@ void fake_net_answer(uint16_t id, uint16_t offset, uint16_t flags, int status)
         .status = (int16_t)status,
     };
 
-    ring_back_put(&fake_net.rx, &rsp, sizeof rsp);
+    ring_back_put(&now()->rx, &rsp, sizeof rsp);
 }
 
 void fake_net_extra(uint8_t type, uint8_t flags, uint16_t gso_size)
@@ -170,13 +190,13 @@ void fake_net_extra(uint8_t type, uint8_t flags, uint16_t gso_size)
         .u.gso.size = gso_size,
     };
 
-    ring_back_put(&fake_net.rx, &extra, sizeof extra);
+    ring_back_put(&now()->rx, &extra, sizeof extra);
 }
 
 void fake_net_push(void)
 {
-    if (ring_back_publish(&fake_net.rx))
-        fake_raise(port);
+    if (ring_back_publish(&now()->rx))
+        fake_raise(now()->port);
 }
 
 bool fake_net_deliver(const void *data, uint32_t len, uint32_t piece,
@@ -215,10 +235,34 @@ bool fake_net_deliver(const void *data, uint32_t len, uint32_t piece,
 
 /* the handshake */
 
-static void connect(void)
+static unsigned queue_read(unsigned index, const char *key)
 {
+    char path[64];
+
+    if (fake_net.nr_queues == 1)
+        return front_read(key);
+    snprintf(path, sizeof path, "queue-%u/%s", index, key);
+    return front_read(path);
+}
+
+static void connect_queue(unsigned index)
+{
+    struct fake_net_queue *queue = &fake_net.queues[index];
     void *tx, *rx;
 
+    queue->tx_ref = queue_read(index, "tx-ring-ref");
+    queue->rx_ref = queue_read(index, "rx-ring-ref");
+    tx = fake_map(queue->tx_ref, true);
+    rx = fake_map(queue->rx_ref, true);
+    cr_assert(tx && rx, "the rings are not lent");
+    ring_back_attach(&queue->tx, tx, 4096, sizeof(netif_tx_request_t));
+    ring_back_attach(&queue->rx, rx, 4096, sizeof(netif_rx_response_t));
+    queue->port = queue_read(index, "event-channel");
+    fake_on_send(queue->port, notified);
+}
+
+static void connect(void)
+{
     fake_net.nr_connects++;
     if (fake_net.refuse) {
         back_write("state", 5);
@@ -226,15 +270,14 @@ static void connect(void)
     }
     cr_assert_eq(front_read("request-rx-copy"), 1);
     cr_assert_eq(front_read("feature-rx-notify"), 1);
-    tx_ref = front_read("tx-ring-ref");
-    rx_ref = front_read("rx-ring-ref");
-    tx = fake_map(tx_ref, true);
-    rx = fake_map(rx_ref, true);
-    cr_assert(tx && rx, "the rings are not lent");
-    ring_back_attach(&fake_net.tx, tx, 4096, sizeof(netif_tx_request_t));
-    ring_back_attach(&fake_net.rx, rx, 4096, sizeof(netif_rx_response_t));
-    port = front_read("event-channel");
-    fake_on_send(port, notified);
+    fake_net.nr_queues = front_read("multi-queue-num-queues");
+    if (!fake_net.nr_queues)
+        fake_net.nr_queues = 1;
+    cr_assert(fake_net.nr_queues == 1 ||
+              fake_net.nr_queues <= fake_net.max_queues);
+    fake_net.queue = 0;
+    for (unsigned i = 0; i < fake_net.nr_queues; i++)
+        connect_queue(i);
     fake_net.connected = true;
     back_write("state", 4);
 }
@@ -245,8 +288,10 @@ static void disconnect(void)
         return;
     fake_net.connected = false;
     fake_net_let_go();
-    fake_unmap(tx_ref);
-    fake_unmap(rx_ref);
+    for (unsigned i = 0; i < fake_net.nr_queues; i++) {
+        fake_unmap(fake_net.queues[i].tx_ref);
+        fake_unmap(fake_net.queues[i].rx_ref);
+    }
 }
 
 void fake_net_leave(void)
@@ -301,6 +346,10 @@ void fake_net_start(void)
     back_write("feature-ipv6-csum-offload", !fake_net.no_offloads);
     back_write("feature-gso-tcpv4", !fake_net.no_offloads);
     back_write("feature-gso-tcpv6", !fake_net.no_offloads);
+    if (fake_net.max_queues)
+        back_write("multi-queue-max-queues", fake_net.max_queues);
+    else
+        fake_store_write(FAKE_VIF_BACK "/multi-queue-max-queues", NULL);
     fake_store.wrote = front_wrote;
     back_write("state", 2);
 }

@@ -11,14 +11,25 @@
 #include <xen/xen.h>
 
 #include <ring/back.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
 #include <xen/io/netif.h>
 
 #define FAKE_VIF      "device/vif/0"
 #define FAKE_VIF_BACK "/local/domain/0/backend/vif/1/0"
 
+#define FAKE_NET_QUEUES 8
+
+struct fake_net_queue {
+    struct ring_back tx, rx;
+    grant_ref_t tx_ref, rx_ref;
+    evtchn_port_t port;
+};
+
 struct fake_net {
     /* Before it starts. */
     bool no_copy, no_offloads, refuse;
+    unsigned max_queues; /* 0: does not say */
 
     /* Meanwhile. */
     bool late;  /* serves only when the guest waits */
@@ -39,7 +50,9 @@ struct fake_net {
     uint16_t gso_size;    /* 0: no extra information */
     uint8_t gso_type;
 
-    struct ring_back tx, rx;
+    unsigned nr_queues; /* that the guest chose */
+    unsigned queue;     /* that gets frames, and that sent the last one */
+    struct fake_net_queue queues[FAKE_NET_QUEUES];
 };
 extern struct fake_net fake_net;
 

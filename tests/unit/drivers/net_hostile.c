@@ -133,7 +133,7 @@ TEST_ENDING(net_hostile, survives_counters_of_what_was_not_sent, closed)
     struct net_packet packet;
 
     send_unanswered(&packet);
-    fake_net.tx.rsp_prod += 1000;
+    fake_net.queues[0].tx.rsp_prod += 1000;
     fake_net_respond(fake_net.last_id, NETIF_RSP_OKAY);
     expect_broken();
     cr_expect_eq(nr_failed, 1);
@@ -144,7 +144,7 @@ TEST_ENDING(net_hostile, survives_counters_that_go_back, closed)
     struct net_packet packet;
 
     send_unanswered(&packet);
-    fake_net.tx.rsp_prod -= 2;
+    fake_net.queues[0].tx.rsp_prod -= 2;
     fake_net_respond(fake_net.last_id, NETIF_RSP_OKAY);
     expect_broken();
     cr_expect_eq(nr_failed, 1);
@@ -189,7 +189,7 @@ TEST_ENDING(net_hostile, survives_buffers_in_wrong_slots, closed)
 
 TEST_ENDING(net_hostile, survives_counters_of_buffers_not_posted, closed)
 {
-    fake_net.rx.rsp_prod += 1000;
+    fake_net.queues[0].rx.rsp_prod += 1000;
     fake_net_push();
     expect_broken();
 }
