@@ -73,10 +73,10 @@ void net_watch_link(struct netdev *dev)
 
     if (!dev->source)
         return;
-    dev->source->fd = link->fd;
     dev->source->events = 0;
     if (!dev->connected || dev->broken || link->fd < 0)
         return;
+    dev->source->fd = link->fd;
     if (dev->waiting_len == 0)
         dev->source->events |= POLLIN;
     if (link->wants_out || dev->wants_turn)

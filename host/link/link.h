@@ -81,4 +81,7 @@ int user_open(const struct net_config *config, struct link **link);
  */
 struct link *stream_create(const struct net_config *config, int fd);
 
+/* Its next peers come from (keeper), the link's from now on. */
+void stream_keep(struct link *link, int keeper);
+
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "host/config.h"
+#include "host/link/keeper.h"
 #include "host/link/link.h"
 #include "host/log.h"
 #include "host/sandbox.h"
@@ -27,8 +28,9 @@ _Static_assert(BUFFER_BYTES >= 2 * (LENGTH_SIZE + FRAME_MAX),
 
 struct stream {
     struct link link;
-    int peer;     /* the number that its descriptor has, whoever it is */
-    int listener; /* where the next one comes; -1: there is no next */
+    int peer;   /* the number that its descriptor has, whoever it is */
+    int next;   /* where the next one comes; -1: there is no next */
+    bool keeps; /* (next) is a keeper, else a socket that listens */
     uint8_t in[BUFFER_BYTES];
     size_t in_at, in_end; /* bytes received and not yet returned */
     uint8_t out[BUFFER_BYTES];
@@ -51,16 +53,38 @@ static int go_down(struct link *link, const char *why)
     if (link->up) {
         link->up = false;
         link->wants_out = false;
-        if (s->listener < 0) {
+        if (s->next < 0) {
             close(link->fd);
             s->peer = -1;
         } else {
             shutdown(link->fd, SHUT_RDWR);
         }
-        link->fd = s->listener;
+        link->fd = s->next;
         log_warning("network: %s: the guest's link is down", why);
+        if (s->keeps)
+            keeper_ask(s->next);
     }
     return -EIO;
+}
+
+/* The descriptor of another one, -EAGAIN if there is none yet. */
+static int next_peer(struct link *link)
+{
+    struct stream *s = stream_of(link);
+    int fd;
+
+    if (!s->keeps) {
+        fd = accept4(s->next, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return fd < 0 ? -EAGAIN : fd;
+    }
+    fd = keeper_take(s->next);
+    if (fd < 0 && fd != -EAGAIN) {
+        log_warning("network: the process that renews the guest's link is "
+                    "gone: the link stays down");
+        close(s->next);
+        link->fd = s->next = -1;
+    }
+    return fd;
 }
 
 /* Has another one come? Then it takes the place of the last. */
@@ -69,16 +93,19 @@ static void come_up(struct link *link)
     struct stream *s = stream_of(link);
     int fd;
 
-    if (link->up || s->listener < 0)
+    if (link->up || s->next < 0)
         return;
-    fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    fd = next_peer(link);
     if (fd < 0)
         return;
     if (dup3(fd, s->peer, O_CLOEXEC) == s->peer) {
         s->in_at = s->in_end = s->out_at = s->out_end = 0;
         link->fd = s->peer;
         link->up = true;
-        log_warning("network: another one came: the guest's link is up");
+        log_warning("network: %s: the guest's link is up",
+                    link->config->kind == NET_USER ? "passt runs again"
+                    : s->keeps ? "the other end is there again"
+                               : "another one came");
     }
     close(fd);
 }
@@ -149,7 +176,9 @@ static int fill(struct link *link)
         len = read(link->fd, s->in + s->in_end, sizeof s->in - s->in_end);
     while (len < 0 && errno == EINTR);
     if (len == 0)
-        return go_down(link, "the other end closed the socket");
+        return go_down(link, link->config->kind == NET_USER
+                                 ? "passt ended"
+                                 : "the other end closed the socket");
     if (len < 0)
         return errno == EAGAIN ? 0 : go_down(link, strerror(errno));
     s->in_end += (size_t)len;
@@ -209,11 +238,14 @@ static void stream_allow(const struct link *link, struct sandbox *sandbox)
 
     sandbox_allow_arg(sandbox, SYS_read, link->fd);
     sandbox_allow_arg(sandbox, SYS_write, link->fd);
-    if (s->listener < 0) {
+    if (s->next < 0) {
         sandbox_allow_arg(sandbox, SYS_close, link->fd);
         return;
     }
-    sandbox_allow_arg(sandbox, SYS_accept4, s->listener);
+    if (s->keeps)
+        keeper_allow(s->next, sandbox);
+    else
+        sandbox_allow_arg(sandbox, SYS_accept4, s->next);
     sandbox_allow_args(sandbox, SYS_shutdown, link->fd, SHUT_RDWR);
     sandbox_allow(sandbox, SYS_dup3, SANDBOX_ANY, link->fd, O_CLOEXEC);
     sandbox_allow(sandbox, SYS_close, SANDBOX_ANY, SANDBOX_ANY, SANDBOX_ANY);
@@ -225,8 +257,8 @@ static void stream_close(struct link *link)
 
     if (s->peer >= 0)
         close(s->peer);
-    if (s->listener >= 0)
-        close(s->listener);
+    if (s->next >= 0)
+        close(s->next);
     free(s);
 }
 
@@ -251,7 +283,7 @@ struct link *stream_create(const struct net_config *config, int fd)
         .up = true,
     };
     s->peer = fd;
-    s->listener = -1;
+    s->next = -1;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return &s->link;
 }
@@ -268,6 +300,23 @@ static int connect_to(const struct sockaddr_un *address)
         close(fd);
         return -error;
     }
+    return fd;
+}
+
+void stream_keep(struct link *link, int keeper)
+{
+    struct stream *s = stream_of(link);
+
+    s->next = keeper;
+    s->keeps = true;
+}
+
+static int connect_again(void *context)
+{
+    const int fd = connect_to(context);
+
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
@@ -306,10 +355,42 @@ static int wait_for_peer(const struct sockaddr_un *address, int *kept)
     return fd;
 }
 
+/* Where the next peer comes from, or -errno: (first), closed then. */
+static int prepare_next(const struct net_config *config,
+                        struct sockaddr_un *address, int first, int listener)
+{
+    int rc = listener;
+
+    if (config->kind != NET_LISTEN)
+        rc = keeper_start(connect_again, address);
+    if (rc < 0) {
+        log_error("cannot make a process that renews a link: %s: end other "
+                  "processes",
+                  strerror(-rc));
+        close(first);
+    }
+    return rc;
+}
+
+static int make_stream(const struct net_config *config, int fd, int next,
+                       struct link **link)
+{
+    *link = stream_create(config, fd);
+    if (*link) {
+        stream_of(*link)->next = next;
+        stream_of(*link)->keeps = config->kind != NET_LISTEN;
+        return 0;
+    }
+    close(fd);
+    close(next);
+    log_error("out of memory for a network device: free some memory");
+    return -ENOMEM;
+}
+
 int stream_open(const struct net_config *config, struct link **link)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, listener = -1;
+    int fd, next, listener = -1;
 
     if (strlen(config->socket) >= sizeof address.sun_path) {
         log_error("the path of the socket '%s' is too long: %zu bytes fit",
@@ -327,14 +408,6 @@ int stream_open(const struct net_config *config, struct link **link)
                                              : "is the other end running?");
         return fd;
     }
-    *link = stream_create(config, fd);
-    if (*link) {
-        stream_of(*link)->listener = listener;
-        return 0;
-    }
-    close(fd);
-    if (listener >= 0)
-        close(listener);
-    log_error("out of memory for a network device: free some memory");
-    return -ENOMEM;
+    next = prepare_next(config, &address, fd, listener);
+    return next < 0 ? next : make_stream(config, fd, next, link);
 }

@@ -1,7 +1,8 @@
 /*
  * host/link/user.c: the network of an ordinary user: passt translates the
- * guest's connections into sockets of the host, without any right. It is
- * started here, on the other end of a pair of sockets, and ends with us.
+ * guest's connections into sockets of the host, without any right. A keeper
+ * starts it, on the other end of a pair of sockets, whenever there is none; it
+ * ends with us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "host/config.h"
+#include "host/link/keeper.h"
 #include "host/link/link.h"
 #include "host/log.h"
 
@@ -28,6 +30,7 @@
 
 /* It says that it is ready by writing its pid. */
 #define START_LIMIT_MS 10000
+#define END_LIMIT_MS   1000
 #define LOOK_EVERY_NS  2000000
 #define RETRY_AFTER_NS 200000000
 
@@ -41,6 +44,12 @@ struct start {
     char pid[272]; /* where it shall write its pid */
     int pid_fd;
     pid_t child;
+};
+
+/* What its keeper remembers. */
+struct user {
+    const struct net_config *config;
+    pid_t passt; /* 0: none yet */
 };
 
 static void forward_spec(const struct net_forward *forward,
@@ -204,12 +213,32 @@ static void remove_pid_file(const struct start *start)
         rmdir(start->folder);
 }
 
-int user_open(const struct net_config *config, struct link **link)
+/* It ends by itself when its socket is closed; if not, it is no good. */
+static void end_passt(pid_t child)
 {
+    const struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
+
+    kill(child, SIGTERM);
+    for (unsigned ms = 0; ms < END_LIMIT_MS; ms += 2) {
+        if (waitpid(child, NULL, WNOHANG) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+/* In the keeper: our end of a new one's socket. */
+static int make_passt(void *context)
+{
+    struct user *user = context;
     struct start start = {.socket = -1, .words = -1, .pid_fd = -1};
     int pair[2] = {-1, -1};
     int rc;
 
+    if (user->passt > 0)
+        end_passt(user->passt);
+    user->passt = 0;
     rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ? -errno : 0;
     if (rc == 0) {
         start.socket = pair[1];
@@ -219,10 +248,10 @@ int user_open(const struct net_config *config, struct link **link)
     if (rc)
         log_error("cannot prepare for passt: %s", strerror(-rc));
     else
-        rc = start_passt(config, &start);
+        rc = start_passt(user->config, &start);
     if (rc == 0) {
-        *link = stream_create(config, pair[0]);
-        rc = *link ? 0 : -ENOMEM;
+        user->passt = start.child;
+        fcntl(pair[0], F_SETFL, O_NONBLOCK);
     }
     remove_pid_file(&start);
     if (start.words >= 0)
@@ -231,5 +260,32 @@ int user_open(const struct net_config *config, struct link **link)
         close(pair[1]);
     if (rc && pair[0] >= 0)
         close(pair[0]);
-    return rc;
+    return rc ?: pair[0];
+}
+
+int user_open(const struct net_config *config, struct link **link)
+{
+    struct user user = {.config = config};
+    const int keeper = keeper_start(make_passt, &user);
+    int fd;
+
+    if (keeper < 0) {
+        log_error("cannot make a process for passt: %s: end other processes",
+                  strerror(-keeper));
+        return keeper;
+    }
+    fd = keeper_first(keeper);
+    if (fd < 0) {
+        close(keeper);
+        return fd;
+    }
+    *link = stream_create(config, fd);
+    if (*link) {
+        stream_keep(*link, keeper);
+        return 0;
+    }
+    log_error("out of memory for a network device: free some memory");
+    close(fd);
+    close(keeper);
+    return -ENOMEM;
 }

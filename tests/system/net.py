@@ -4,13 +4,16 @@ wire is bad, missing or cut."""
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import guest  # noqa: E402
+import lan  # noqa: E402
 import tap  # noqa: E402
 import wire  # noqa: E402
 
@@ -242,6 +245,64 @@ def a_link_comes_back_with_the_next_peer():
     assert "4 echoed" in result.console, result
 
 
+def a_socket_is_connected_to_again():
+    with wire.Wire() as line:
+        process = start(line)
+        for number in range(3):
+            assert echo(line, b"%d" % number * 50) == b"%d" % number * 50
+            line.hang_up()
+            line.buffer = b""
+            says(process, "the guest's link is down")
+            line.answer()
+            says(process, "the guest's link is up")
+        result = finish(line, process)
+    assert result.status == 0, result
+    assert "4 echoed" in result.console, result
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def a_socket_is_waited_for_and_its_keeper_missed():
+    """Nobody listens for a while; and when nobody can look any more, that is
+    told."""
+    with wire.Wire() as line:
+        process = start(line)
+        os.rename(line.path, line.path + "2")
+        line.hang_up()
+        says(process, "the guest's link is down")
+        time.sleep(0.5)
+        os.rename(line.path + "2", line.path)
+        line.answer()
+        says(process, "the guest's link is up")
+        (keeper,) = children(process.pid)
+        os.kill(keeper, signal.SIGKILL)
+        line.hang_up()
+        says(process, "the link stays down")
+        assert process.poll() is None
+        process.kill()
+        process.communicate()
+
+
+def passt_is_started_again():
+    with lan.by_passt("echo", "echo: listening", 7) as server:
+        for time_nr in range(3):
+            word = b"time %d" % time_nr
+            with socket.create_connection(("127.0.0.1", server.port),
+                                          30) as line:
+                line.sendall(word)
+                assert line.recv(100) == word
+            if time_nr == 2:
+                break
+            (keeper,) = children(server.process.pid)
+            (passt,) = children(keeper)
+            os.kill(passt, signal.SIGKILL)
+            says(server.process, "passt ended: the guest's link is down")
+            says(server.process, "passt runs again: the guest's link is up")
+
+
 def hello_with(spec, **popen):
     return guest.run("--net", spec, guest=guest.example("hello"), **popen)
 
@@ -326,6 +387,9 @@ if __name__ == "__main__":
         a_peer_that_hangs_up_takes_only_the_link,
         a_peer_that_lies_takes_only_the_link,
         a_link_comes_back_with_the_next_peer,
+        a_socket_is_connected_to_again,
+        a_socket_is_waited_for_and_its_keeper_missed,
+        passt_is_started_again,
         missing_wires_are_told,
         bad_specs_are_told,
         passt_that_is_missing_or_cannot_is_told,
