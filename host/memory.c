@@ -236,14 +236,6 @@ void *memory_take_frame(struct memory *mem, size_t *index)
     return mem->base + (*index << PAGE_SHIFT);
 }
 
-mfn_t memory_take_shared(struct memory *mem)
-{
-    size_t index;
-
-    return memory_take_frame(mem, &index) ? memory_mfn(mem, index)
-                                          : INVALID_MFN;
-}
-
 /* Give the host its page back; what cannot be punched is at least cleared. */
 static void discard_frame(struct memory *mem, size_t index)
 {

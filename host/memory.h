@@ -190,9 +190,6 @@ static inline struct frame *memory_record(const struct memory *mem, mfn_t mfn)
  */
 void *memory_take_frame(struct memory *mem, size_t *index);
 
-/* The same for a PV domain: its mfn, or INVALID_MFN. */
-mfn_t memory_take_shared(struct memory *mem);
-
 /*
  * The guest gives back (mfn): its bytes are gone (a hole is punched) and its
  * m2p entry is INVALID. 0, -EINVAL if not the guest's RAM, -EBUSY while typed

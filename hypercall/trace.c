@@ -451,13 +451,6 @@ static void show_call(struct line *line, uint64_t nr, const uint64_t *args,
     show_char(line, ')');
 }
 
-const char *hypercall_name(uint64_t nr)
-{
-    const struct decode_call *call = decode_call(nr);
-
-    return call ? call->name : NULL;
-}
-
 size_t hypercall_format(char *buf, size_t size, uint64_t nr,
                         const uint64_t *args, hypercall_read_fn read,
                         void *vcpu)

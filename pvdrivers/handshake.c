@@ -13,17 +13,6 @@
 #define CLOSE_TIMEOUT   (5 * SECOND)
 #define MAX_REFUSALS    3 /* in a row, of what we offer */
 
-long handshake_read(struct handshake *hs, const char *key, char *buf,
-                    size_t size)
-{
-    char path[HANDSHAKE_PATH + 64];
-    size_t len = guest_format(path, sizeof path, "%s/%s", hs->backend, key);
-
-    if (len >= sizeof path)
-        return -E2BIG;
-    return store_read(STORE_NO_TX, path, buf, size);
-}
-
 uint64_t handshake_number(struct handshake *hs, const char *key,
                           uint64_t fallback)
 {

@@ -101,9 +101,7 @@ void handshake_close(struct handshake *hs);
  */
 void handshake_fail(struct handshake *hs, int error, const char *why);
 
-/* A key in the backend's directory, as text or as a number ((fallback)). */
-long handshake_read(struct handshake *hs, const char *key, char *buf,
-                    size_t size);
+/* A number in the backend's directory, or (fallback) if there is none. */
 uint64_t handshake_number(struct handshake *hs, const char *key,
                           uint64_t fallback);
 

@@ -119,12 +119,6 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
     return rc ? (int)rc : adopt(*port, 0, fn, context);
 }
 
-int event_bind_virq(unsigned virq, event_fn fn, void *context,
-                    evtchn_port_t *port)
-{
-    return event_bind_virq_on(virq, 0, fn, context, port);
-}
-
 int event_bind_virq_on(unsigned virq, unsigned vcpu, event_fn fn, void *context,
                        evtchn_port_t *port)
 {

@@ -188,6 +188,7 @@ void fake_create(void)
     static const struct domain_config config = {.nr_vcpus = 1};
     const struct memory_config mem = {
         .ram_pages = RAM_PAGES, .shared_pages = SHARED_PAGES, .scatter = true};
+    size_t shared;
 
     account = (struct account){0};
     while_asleep = NULL;
@@ -201,8 +202,8 @@ void fake_create(void)
     must(memory_create(&dom->mem, &mem) == 0, "the domain can be made");
     for (unsigned i = 0; i < RAM_PAGES; i++)
         memory_set_pfn(&dom->mem, page_mfn(i), i);
-    dom->shared_mfn = memory_take_shared(&dom->mem);
-    dom->shared = memory_frame(&dom->mem, dom->shared_mfn);
+    dom->shared = memory_take_frame(&dom->mem, &shared);
+    dom->shared_mfn = memory_mfn(&dom->mem, shared);
     must(ports_create(dom) == 0, "the domain can be made");
     must(grants_grow(dom) == 0, "the domain can be made");
     must(clock_create_from(&dom->clock, &fake_clock) == 0,

@@ -10,9 +10,6 @@
 
 #include <hypercall/dispatch.h>
 
-/* "event_channel_op", or NULL for a number that table.def does not have. */
-const char *hypercall_name(uint64_t nr);
-
 /*
  * Write "event_channel_op(EVTCHNOP_send, {port=3})" to (buf), NUL-terminated
  * and cut at (size). (read) may be NULL: structures are then shown as

@@ -30,21 +30,18 @@ typedef void (*event_fn)(evtchn_port_t port, void *context);
 /*
  * Each returns 0 with a new, unmasked port whose events go to (fn), or a
  * negative Xen errno (xen/errno.h) from the hypercall. (remote) is whom the
- * port is for, (remote_port) one that it allocated for us, (virq) a VIRQ_ of
- * xen/xen.h, bound on vCPU 0. (context) is handed to (fn) and stays the
- * caller's.
+ * port is for, (remote_port) one that it allocated for us. (context) is handed
+ * to (fn) and stays the caller's.
  */
 int event_alloc_unbound(domid_t remote, event_fn fn, void *context,
                         evtchn_port_t *port);
 int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port,
                            event_fn fn, void *context, evtchn_port_t *port);
-int event_bind_virq(unsigned virq, event_fn fn, void *context,
-                    evtchn_port_t *port);
 
 /*
- * The same, on vCPU (vcpu): for a VIRQ_ that each vCPU has of its own, as
- * VIRQ_TIMER; and a port that the guest sends to itself, which interrupts
- * (vcpu). (pvguest/vcpu.h)
+ * The same on vCPU (vcpu): for (virq), a VIRQ_ of xen/xen.h, of which vCPUs
+ * have some of their own, as VIRQ_TIMER, and vCPU 0 the others; and a port that
+ * the guest sends to itself, which interrupts (vcpu). (pvguest/vcpu.h)
  */
 int event_bind_virq_on(unsigned virq, unsigned vcpu, event_fn fn, void *context,
                        evtchn_port_t *port);

@@ -63,13 +63,13 @@ static char line[512];
 
 Test(trace, names_every_call)
 {
-    cr_expect_str_eq(hypercall_name(0), "set_trap_table");
-    cr_expect_str_eq(hypercall_name(32), "event_channel_op");
-    cr_expect_str_eq(hypercall_name(42), "hypfs_op");
-    cr_expect_null(hypercall_name(11));
-    cr_expect_null(hypercall_name(43));
-    cr_expect_null(hypercall_name(HYPERCALL_NR_MAX));
-    cr_expect_null(hypercall_name(UINT64_MAX));
+    cr_expect_str_eq(decode_call(0)->name, "set_trap_table");
+    cr_expect_str_eq(decode_call(32)->name, "event_channel_op");
+    cr_expect_str_eq(decode_call(42)->name, "hypfs_op");
+    cr_expect_null(decode_call(11));
+    cr_expect_null(decode_call(43));
+    cr_expect_null(decode_call(HYPERCALL_NR_MAX));
+    cr_expect_null(decode_call(UINT64_MAX));
 }
 
 Test(trace, shows_event_channel_ops)

@@ -118,10 +118,12 @@ static grant_ref_t grant_mfn(mfn_t mfn)
 
 Test(block_hostile, cannot_lend_what_it_does_not_own)
 {
-    const mfn_t shared = memory_take_shared(&fake_dom.mem);
     mfn_t mfns[] = {
-        0, 1, UINT32_MAX, fake_mfn(FAKE_PAGES + 100), shared, fake_mfn(300)};
+        0, 1, UINT32_MAX, fake_mfn(FAKE_PAGES + 100), 0, fake_mfn(300)};
+    size_t shared;
 
+    cr_assert_not_null(memory_take_frame(&fake_dom.mem, &shared));
+    mfns[4] = memory_mfn(&fake_dom.mem, shared);
     cr_assert_eq(memory_release(&fake_dom.mem, fake_mfn(300)), 0);
     for (size_t i = 0; i < sizeof mfns / sizeof *mfns; i++) {
         const grant_ref_t wrong = grant_mfn(mfns[i]);

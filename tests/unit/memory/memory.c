@@ -39,6 +39,14 @@ static void destroy(void)
     memory_destroy(&mem);
 }
 
+static mfn_t take_shared(struct memory *from)
+{
+    size_t index;
+
+    return memory_take_frame(from, &index) ? memory_mfn(from, index)
+                                           : INVALID_MFN;
+}
+
 TestSuite(memory, .init = plain, .fini = destroy);
 TestSuite(memory_scattered, .init = scattered, .fini = destroy);
 
@@ -113,7 +121,7 @@ Test(memory, release_gives_the_page_back_to_the_host)
 
 Test(memory, release_of_what_is_not_ram_is_invalid)
 {
-    mfn_t shared = memory_take_shared(&mem), mfn = mem.first_mfn;
+    mfn_t shared = take_shared(&mem), mfn = mem.first_mfn;
 
     cr_expect_eq(memory_release(&mem, shared), -EINVAL);
     cr_expect_eq(memory_release(&mem, INVALID_MFN), -EINVAL);
@@ -163,13 +171,13 @@ Test(memory, shared_frames_are_handed_out_once)
     mfn_t seen[SHARED];
 
     for (int i = 0; i < SHARED; i++) {
-        seen[i] = memory_take_shared(&mem);
+        seen[i] = take_shared(&mem);
         cr_assert_neq(seen[i], INVALID_MFN);
         cr_assert_not_null(memory_frame(&mem, seen[i]));
         for (int j = 0; j < i; j++)
             cr_expect_neq(seen[i], seen[j]);
     }
-    cr_expect_eq(memory_take_shared(&mem), INVALID_MFN);
+    cr_expect_eq(take_shared(&mem), INVALID_MFN);
     cr_expect_eq(mem.nr_ram, RAM);
 }
 
