@@ -74,6 +74,8 @@ struct domain {
     void *own_map;       /* XENMEM_set_memory_map: e820 entries, */
     unsigned nr_own_map; /* so many of them, */
     bool own_map_set;    /* in place of what the builder made */
+    bool code_latched;     /* SCHEDOP_shutdown_code: what any */
+    uint8_t shutdown_code; /* shutdown of its own will be for */
     uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */
     uint8_t cmos_index;                     /* written to port 0x70 */
     uint32_t pci_index;                     /* written to port 0xcf8 */

@@ -44,6 +44,12 @@ void console_io_flush(struct domain *dom);
 /* sched.c */
 long call_sched_op(void *opaque, const uint64_t *args);
 long call_sched_op_compat(void *opaque, const uint64_t *args);
+/*
+ * The domain ends for (reason), SHUTDOWN_*, or for the code that it latched:
+ * 0, or 1 where it goes on. Xen looks at eight bits, and ends a domain for any:
+ * its toolstack destroys those that gave one it does not know.
+ */
+long sched_shut_down(struct vcpu *vcpu, uint8_t reason);
 
 /* event_channel.c */
 long call_event_channel_op(void *opaque, const uint64_t *args);

@@ -100,14 +100,12 @@ static long refuse_suspend(void)
     return 1;
 }
 
-/*
- * Xen looks at the reason's low byte, and ends a domain for any: its toolstack
- * destroys those that gave one it does not know.
- */
-static long shut_down(struct vcpu *vcpu, uint8_t reason)
+long sched_shut_down(struct vcpu *vcpu, uint8_t reason)
 {
     struct domain *dom = vcpu->domain;
 
+    if (dom->code_latched)
+        reason = dom->shutdown_code;
     switch (reason) {
     case SHUTDOWN_poweroff:
         domain_end(dom, DOMAIN_POWEROFF);
@@ -132,6 +130,20 @@ static long shut_down(struct vcpu *vcpu, uint8_t reason)
                      reason);
         return 0;
     }
+}
+
+/* The first stays, and is not looked at before it counts. */
+static long latch_code(struct vcpu *vcpu, uint64_t arg)
+{
+    struct domain *dom = vcpu->domain;
+    struct sched_shutdown op;
+
+    if (guest_read(vcpu, guest_addr(arg), &op, sizeof op))
+        return -EFAULT;
+    if (!dom->code_latched)
+        dom->shutdown_code = (uint8_t)op.reason;
+    dom->code_latched = true;
+    return 0;
 }
 
 static long arm_watchdog(struct domain *dom, unsigned index, uint32_t timeout)
@@ -190,7 +202,7 @@ long call_sched_op(void *opaque, const uint64_t *args)
     case SCHEDOP_shutdown:
         if (guest_read(vcpu, guest_addr(args[1]), &op, sizeof op))
             return -EFAULT;
-        return shut_down(vcpu, (uint8_t)op.reason);
+        return sched_shut_down(vcpu, (uint8_t)op.reason);
     case SCHEDOP_poll:
         return poll_ports(vcpu, args[1]);
     case SCHEDOP_watchdog:
@@ -198,9 +210,7 @@ long call_sched_op(void *opaque, const uint64_t *args)
     case SCHEDOP_remote_shutdown:
         return remote_shutdown(vcpu, args[1]);
     case SCHEDOP_shutdown_code:
-        if (!guest_readable(vcpu, guest_addr(args[1]), sizeof op))
-            return -EFAULT;
-        return -EPERM;
+        return latch_code(vcpu, args[1]);
     case SCHEDOP_pin_override:
         return -EPERM;
     default:
@@ -217,7 +227,7 @@ long call_sched_op_compat(void *opaque, const uint64_t *args)
     case SCHEDOP_block:
         return block(opaque);
     case SCHEDOP_shutdown:
-        return shut_down(opaque, (uint8_t)args[1]);
+        return sched_shut_down(opaque, (uint8_t)args[1]);
     default:
         return -ENOSYS;
     }

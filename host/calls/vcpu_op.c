@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 
 #include "host/calls/calls.h"
@@ -28,13 +29,13 @@ static long go_up(struct vcpu *target)
 /* The last vCPU going down is a way to power off. */
 void vcpu_take_down(struct vcpu *target)
 {
-    struct domain *dom = target->domain;
+    const struct domain *dom = target->domain;
     bool others = false;
 
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         others |= i != target->id && dom->vcpus[i].up;
     if (!others) {
-        domain_end(dom, DOMAIN_POWEROFF);
+        sched_shut_down(target, SHUTDOWN_poweroff);
         return;
     }
     target->up = false;

@@ -41,6 +41,20 @@ static int leave_by_reason(const char *value)
     return 0;
 }
 
+/* The first code that was latched is the one, whatever comes then. */
+static int leave_by_latch(const char *value)
+{
+    struct sched_shutdown first = {.reason = (unsigned)atoi(value)};
+    struct sched_shutdown then = {.reason = SHUTDOWN_crash - first.reason};
+
+    printf("answer: %ld\n", hypercall_sched_op(SCHEDOP_shutdown_code, &first));
+    printf("answer: %ld\n", hypercall_sched_op(SCHEDOP_shutdown_code, &then));
+    fflush(stdout);
+    guest_get_console()->flush();
+    hypercall_sched_op(SCHEDOP_shutdown, &then);
+    return 0;
+}
+
 static int echo(const char *value)
 {
     char line[256];
@@ -197,6 +211,7 @@ static const struct {
     {"exit", leave},
     {"tell", tell},
     {"reason", leave_by_reason},
+    {"latch", leave_by_latch},
     {"echo", echo},
     {"count", count_input},
     {"lines", print_lines},

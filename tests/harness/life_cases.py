@@ -18,6 +18,11 @@ def _crashes(_, result, __):
     assert result.status == 125, result
 
 
+def _crashes_as_latched(_, result, __):
+    assert result.status == 125, result
+    assert result.console.startswith("answer: 0\nanswer: 0\n"), result
+
+
 CASES = [
     Case("ending", "with a status", _ends(42), args=["exit", "42"]),
     Case("ending", "with the last status", _ends(255), args=["exit", "-1"]),
@@ -28,6 +33,10 @@ CASES = [
     Case("ending", "by a soft reset", _crashes, args=["reason", "5"]),
     Case("ending", "for a reason that is none", _crashes,
          args=["reason", "77"]),
+    Case("ending", "powered off, as latched before",
+         _ends(0, "answer: 0\nanswer: 0\n"), args=["latch", "0"]),
+    Case("ending", "as crashed, as latched before", _crashes_as_latched,
+         args=["latch", "3"]),
     Case("ending", "by a stack that overflows", _crashes,
          args=["overflow"]),
     Case("ending", "what is typed arrives",

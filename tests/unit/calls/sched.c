@@ -128,6 +128,24 @@ Test(sched, shuts_down_for_every_reason)
                  "eight bits tell the reason");
 }
 
+static long latch(unsigned reason)
+{
+    struct sched_shutdown op = {reason};
+
+    return sched(SCHEDOP_shutdown_code, op);
+}
+
+Test(sched, the_first_code_that_was_latched_is_the_one)
+{
+    cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, HOLE),
+                 -EFAULT);
+    cr_expect_eq(shut_down(SHUTDOWN_poweroff), DOMAIN_POWEROFF);
+    cr_expect_eq(latch(0x100 + SHUTDOWN_reboot), 0);
+    cr_expect_eq(latch(SHUTDOWN_crash), 0);
+    cr_expect_eq(shut_down(SHUTDOWN_poweroff), DOMAIN_REBOOT);
+    cr_expect_eq(account.crashes, 0);
+}
+
 Test(sched, cancels_a_suspend)
 {
     struct sched_shutdown op = {SHUTDOWN_suspend};
@@ -144,9 +162,6 @@ Test(sched, keeps_other_domains_out_of_reach)
     cr_expect_eq(sched(SCHEDOP_remote_shutdown, op), -EPERM);
     op.domain_id = 99;
     cr_expect_eq(sched(SCHEDOP_remote_shutdown, op), -ESRCH);
-    cr_expect_eq(sched(SCHEDOP_shutdown_code, op), -EPERM);
-    cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, HOLE),
-                 -EFAULT);
     cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_pin_override), -EPERM);
     cr_expect_eq(call(__HYPERVISOR_sched_op, 42), -ENOSYS);
 }
