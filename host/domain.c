@@ -25,6 +25,7 @@
 #include "host/guest_access.h"
 #include "host/log.h"
 #include "host/pagetable.h"
+#include "host/runstate.h"
 #include "host/sandbox.h"
 #include "host/store/store.h"
 #include "host/toolstack.h"
@@ -261,7 +262,7 @@ int domain_run(struct domain *dom)
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         vcpu_publish_time(&dom->vcpus[i]);
     clock_publish_wall(&dom->clock, dom->shared);
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    runstate_set(vcpu, RUNSTATE_running);
     rc = dom->engine->ops->run(dom);
     if (rc)
         domain_end(dom, DOMAIN_HOST_TROUBLE);
@@ -284,6 +285,8 @@ void domain_destroy(struct domain *dom)
     store_destroy(dom->store);
     ports_destroy(dom);
     turn_destroy(dom);
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
+        runstate_end(&dom->vcpus[i]);
     if (dom->signal_fd >= 0)
         close(dom->signal_fd);
     control_destroy(dom);

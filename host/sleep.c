@@ -7,6 +7,7 @@
 
 #include "host/backend/block.h"
 #include "host/domain.h"
+#include "host/runstate.h"
 #include "host/store/store.h"
 
 static void serve_others(struct domain *dom)
@@ -48,6 +49,7 @@ void domain_work(struct vcpu *vcpu)
     serve_others(dom);
     set_clock(dom);
     vcpu_run_timers(vcpu, clock_now(&dom->clock));
+    runstate_refresh(vcpu, clock_now(&dom->clock));
 }
 
 /* While all sleep is the time to set the clock right. */
@@ -81,7 +83,7 @@ static void sleep_once(struct vcpu *vcpu, uint64_t wake_ns)
 {
     struct domain *dom = vcpu->domain;
 
-    vcpu_set_runstate(vcpu, RUNSTATE_blocked);
+    runstate_set(vcpu, RUNSTATE_blocked);
     if (dom->turn.shared)
         serve_asleep_among_others(vcpu, wake_ns);
     else
@@ -107,5 +109,5 @@ void domain_sleep(struct vcpu *vcpu, uint64_t until_ns,
     }
     vcpu->turn.woken = NULL;
     vcpu->reload = true;
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    runstate_set(vcpu, RUNSTATE_running);
 }

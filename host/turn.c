@@ -13,6 +13,7 @@
 
 #include "host/domain.h"
 #include "host/log.h"
+#include "host/runstate.h"
 
 #define NS_PER_S   UINT64_C(1000000000)
 #define STACK_SIZE (1u << 20)
@@ -326,12 +327,12 @@ void turn_wait_up(struct vcpu *vcpu)
     struct domain *dom = vcpu->domain;
 
     turn_hand_on(vcpu);
-    vcpu_set_runstate(vcpu, RUNSTATE_offline);
+    runstate_set(vcpu, RUNSTATE_offline);
     vcpu->turn.offline = true;
     while (!vcpu->up && dom->end == DOMAIN_RUNS)
         wait_for_kick(vcpu, UINT64_MAX);
     vcpu->turn.offline = false;
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    runstate_set(vcpu, RUNSTATE_running);
 }
 
 static void *thread_main(void *opaque)
@@ -393,6 +394,7 @@ static int start_thread(struct vcpu *vcpu)
     }
     while (turn->nr_begun < vcpu->id)
         pthread_cond_wait(&turn->parked, &turn->mutex);
+    runstate_begin(vcpu);
     return turn->begin_error ? turn->begin_error : pin(vcpu);
 }
 
@@ -402,6 +404,7 @@ int turn_start_threads(struct domain *dom, int (*begin_vcpu)(struct vcpu *vcpu),
     int rc;
 
     dom->vcpus[0].turn.tid = (pid_t)syscall(SYS_gettid);
+    runstate_begin(&dom->vcpus[0]);
     rc = pin(&dom->vcpus[0]);
     dom->turn.begin = begin_vcpu;
     dom->turn.run = run;

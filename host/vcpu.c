@@ -1,9 +1,8 @@
 #include "host/vcpu.h"
 
-#include <stddef.h>
-
 #include "host/domain.h"
 #include "host/port.h"
+#include "host/runstate.h"
 
 #define PERIODIC_DEFAULT_NS UINT64_C(10000000)
 
@@ -25,8 +24,7 @@ void vcpu_create(struct vcpu *vcpu, struct domain *dom, unsigned id)
     vcpu->debugreg[6] = DR6_DEFAULT;
     vcpu->debugreg[7] = DR7_DEFAULT;
     vcpu->next_tick_ns = now + PERIODIC_DEFAULT_NS;
-    vcpu->runstate.state = vcpu->up ? RUNSTATE_running : RUNSTATE_offline;
-    vcpu->runstate.state_entry_time = now;
+    runstate_create(vcpu, now);
     vcpu_publish_time(vcpu);
 }
 
@@ -45,54 +43,6 @@ bool vcpu_has_to_wake(const struct vcpu *vcpu)
 {
     return vcpu_event_deliverable(vcpu) ||
            (vcpu->nmi_pending && !vcpu->nmi_blocked);
-}
-
-void vcpu_set_runstate(struct vcpu *vcpu, int state)
-{
-    struct vcpu_runstate_info *runstate = &vcpu->runstate;
-    uint64_t now;
-
-    if (runstate->state == state)
-        return;
-    now = clock_now(&vcpu->domain->clock);
-    runstate->time[runstate->state] += now - runstate->state_entry_time;
-    runstate->state_entry_time = now;
-    runstate->state = state;
-    vcpu_publish_runstate(vcpu);
-}
-
-static bool wants_update_flag(const struct domain *dom)
-{
-    return dom->vm_assist & (UINT64_C(1) << VMASST_TYPE_runstate_update_flag);
-}
-
-/*
- * A guest may read the area from a trap handler that interrupted nothing of
- * ours, but also from another mapping: the flag goes first and leaves last.
- * An address that is not mapped (any more) is the guest's loss.
- */
-void vcpu_publish_runstate(struct vcpu *vcpu)
-{
-    struct vcpu_runstate_info copy = vcpu->runstate;
-    struct guest_addr area = guest_addr(vcpu->runstate_area);
-    struct guest_addr entry_time = guest_addr(
-        area.va + offsetof(struct vcpu_runstate_info, state_entry_time));
-    uint64_t updating = copy.state_entry_time | XEN_RUNSTATE_UPDATE;
-
-    if (!area.va)
-        return;
-    if (!wants_update_flag(vcpu->domain)) {
-        (void)guest_write(vcpu, area, &copy, sizeof copy);
-        return;
-    }
-    if (guest_write(vcpu, entry_time, &updating, sizeof updating))
-        return;
-    copy.state_entry_time = updating;
-    if (guest_write(vcpu, area, &copy, sizeof copy))
-        return;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    (void)guest_write(vcpu, entry_time, &vcpu->runstate.state_entry_time,
-                      sizeof updating);
 }
 
 void vcpu_publish_time(struct vcpu *vcpu)

@@ -94,9 +94,12 @@ struct vcpu {
 
     struct vcpu_info *info; /* host view of where the guest keeps it */
     bool info_registered;
-    uint64_t runstate_area; /* guest va, 0: none */
-    uint64_t time_area;     /* guest va, 0: none */
-    struct vcpu_runstate_info runstate;
+    uint64_t runstate_area;             /* guest va, 0: none */
+    uint64_t time_area;                 /* guest va, 0: none */
+    struct vcpu_runstate_info runstate; /* host/runstate.h */
+    int schedstat_fd;                   /* of its thread; 0: none */
+    bool runstate_watched;              /* by the guest */
+    uint64_t waited_ns;                 /* for a CPU, up to state_entry_time */
 
     uint64_t singleshot_ns; /* system time; 0: off */
     uint64_t periodic_ns;   /* period; 0: off */
@@ -143,15 +146,6 @@ bool vcpu_event_deliverable(const struct vcpu *vcpu);
 
 /* Is there one, or an NMI to take? */
 bool vcpu_has_to_wake(const struct vcpu *vcpu);
-
-/*
- * Change the runstate (RUNSTATE_*), account the time spent in the old one and
- * publish it where the guest asked for it.
- */
-void vcpu_set_runstate(struct vcpu *vcpu, int state);
-
-/* Copy the runstate to the area the guest registered, if any. */
-void vcpu_publish_runstate(struct vcpu *vcpu);
 
 /* Write the clock's line to vcpu_info and the area the guest registered. */
 void vcpu_publish_time(struct vcpu *vcpu);

@@ -9,6 +9,7 @@
 #include "host/domain.h"
 #include "host/engine/tell.h"
 #include "host/pagetable.h"
+#include "host/runstate.h"
 
 void vcpu_bring_up(struct vcpu *vcpu)
 {
@@ -42,13 +43,13 @@ void vcpu_take_down(struct vcpu *target)
     tell_kick(target);
 }
 
-static long get_runstate_info(struct vcpu *vcpu, const struct vcpu *target,
+static long get_runstate_info(struct vcpu *vcpu, struct vcpu *target,
                               uint64_t arg)
 {
-    struct vcpu_runstate_info info = target->runstate;
-    uint64_t now = clock_now(&vcpu->domain->clock);
+    struct vcpu_runstate_info info;
 
-    info.time[info.state] += now - info.state_entry_time;
+    runstate_watch(target);
+    info = runstate_now(target);
     return guest_write(vcpu, guest_addr(arg), &info, sizeof info);
 }
 
@@ -61,7 +62,8 @@ static long register_runstate_area(struct vcpu *vcpu, struct vcpu *target,
         !guest_may_hold(vcpu, guest_addr(area.addr.p)))
         return -EFAULT;
     target->runstate_area = area.addr.p;
-    vcpu_publish_runstate(target);
+    runstate_watch(target);
+    runstate_publish(target);
     return 0;
 }
 

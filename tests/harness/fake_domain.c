@@ -6,6 +6,7 @@
 
 #include "host/backend/console.h"
 #include "host/pagetable.h"
+#include "host/runstate.h"
 
 /* A sleep beyond this does not move the clock. */
 #define FOR_EVER (UINT64_C(1) << 50)
@@ -56,7 +57,7 @@ void domain_sleep(struct vcpu *sleeper, uint64_t until_ns,
 
     account.sleeps++;
     account.slept_until = until_ns;
-    vcpu_set_runstate(sleeper, RUNSTATE_blocked);
+    runstate_set(sleeper, RUNSTATE_blocked);
     if (while_asleep)
         while_asleep(sleeper);
     deadline = vcpu_next_deadline(sleeper);
@@ -66,7 +67,7 @@ void domain_sleep(struct vcpu *sleeper, uint64_t until_ns,
         !(woken && woken(sleeper)))
         fake_now = deadline + 100;
     vcpu_run_timers(sleeper, fake_now);
-    vcpu_set_runstate(sleeper, RUNSTATE_running);
+    runstate_set(sleeper, RUNSTATE_running);
 }
 
 void console_write(struct domain *writer, const char *bytes, size_t len)

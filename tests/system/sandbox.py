@@ -112,6 +112,7 @@ def hold_only_own_descriptors(engine, own):
             process.wait()
         assert not any("foreign" in target for target in held), held
         allowed = ("pipe:", "/memfd:", "anon_inode:[signalfd]", *own,
+                   f"/proc/{process.pid}/task/{process.pid}/schedstat",
                    os.path.abspath(guest.example("clock")))
         assert all(t.startswith(allowed) for t in held), held
         assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, status

@@ -2,11 +2,15 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <xen/vcpu.h>
 
+#include "host/runstate.h"
 #include "tests/harness/fake_domain.h"
 
 #define MS UINT64_C(1000000)
@@ -122,9 +126,9 @@ Test(vcpu, ticks_every_10_ms_until_told_not_to)
 
 Test(vcpu, does_not_tick_while_it_sleeps)
 {
-    vcpu_set_runstate(vcpu, RUNSTATE_blocked);
+    runstate_set(vcpu, RUNSTATE_blocked);
     cr_expect_eq(vcpu_next_deadline(vcpu), UINT64_MAX);
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    runstate_set(vcpu, RUNSTATE_running);
     cr_expect_neq(vcpu_next_deadline(vcpu), UINT64_MAX);
 }
 
@@ -206,10 +210,10 @@ Test(vcpu, accounts_where_its_time_went)
     cr_expect_eq(shown->state, RUNSTATE_running);
 
     fake_now += 5 * MS;
-    vcpu_set_runstate(vcpu, RUNSTATE_blocked);
+    runstate_set(vcpu, RUNSTATE_blocked);
     cr_expect_eq(shown->state, RUNSTATE_blocked);
     fake_now += 20 * MS;
-    vcpu_set_runstate(vcpu, RUNSTATE_running);
+    runstate_set(vcpu, RUNSTATE_running);
     cr_expect_geq(shown->time[RUNSTATE_running], 5 * MS);
     cr_expect_geq(shown->time[RUNSTATE_blocked], 20 * MS);
     fake_now += 2 * MS;
@@ -220,6 +224,51 @@ Test(vcpu, accounts_where_its_time_went)
         sum += info.time[i];
     cr_expect_geq(sum, 27 * MS);
     cr_expect_leq(sum, now() - start);
+}
+
+/* What /proc/self/task/N/schedstat would say: ran, waited, turns. */
+static void thread_waited(uint64_t ns)
+{
+    char text[64];
+    const int len = snprintf(text, sizeof text, "12345 %lu 7\n", ns);
+
+    cr_assert_eq(pwrite(vcpu->schedstat_fd, text, (size_t)len, 0), len);
+}
+
+Test(vcpu, is_runnable_while_its_thread_waits)
+{
+    struct vcpu_runstate_info info;
+
+    vcpu->schedstat_fd = memfd_create("schedstat", 0);
+    thread_waited(1000 * MS); /* before anybody looked */
+    cr_expect_eq(vcpu_op_0(VCPUOP_is_up), 1);
+    runstate_watch(vcpu);
+    info = runstate_now(vcpu);
+    cr_expect_eq(info.time[RUNSTATE_runnable], 0);
+
+    fake_now += 5 * MS;
+    thread_waited(1002 * MS);
+    info = runstate_now(vcpu);
+    cr_expect_eq(info.time[RUNSTATE_runnable], 2 * MS);
+    runstate_set(vcpu, RUNSTATE_blocked);
+    cr_expect_eq(vcpu->runstate.time[RUNSTATE_runnable], 2 * MS);
+    cr_expect_geq(vcpu->runstate.time[RUNSTATE_running], 3 * MS);
+
+    fake_now += 20 * MS;
+    thread_waited(1003 * MS); /* when it was woken */
+    runstate_set(vcpu, RUNSTATE_running);
+    cr_expect_eq(vcpu->runstate.time[RUNSTATE_runnable], 3 * MS);
+    cr_expect_geq(vcpu->runstate.time[RUNSTATE_blocked], 19 * MS);
+    cr_expect_lt(vcpu->runstate.time[RUNSTATE_blocked], 20 * MS);
+
+    fake_now += 1 * MS;
+    thread_waited(9000 * MS); /* more than there was */
+    runstate_refresh(vcpu, now());
+    cr_expect_eq(vcpu->runstate.time[RUNSTATE_runnable], 3 * MS, "too soon");
+    fake_now += 10 * MS;
+    runstate_refresh(vcpu, now());
+    cr_expect_geq(vcpu->runstate.time[RUNSTATE_runnable], 14 * MS);
+    runstate_end(vcpu);
 }
 
 Test(vcpu, flags_the_runstate_while_it_writes_only_if_asked)
