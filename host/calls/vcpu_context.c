@@ -162,6 +162,8 @@ static long initialise_pv(struct vcpu *vcpu, struct vcpu *target, uint64_t arg)
     target->initialised = true;
     tell_set_bases(target);
     tell_set_control(target);
+    if (c.flags & VGCF_I387_VALID)
+        tell_set_fpu(target, &c.fpu_ctxt);
     tell_set_regs(target);
     if (c.flags & VGCF_online)
         vcpu_bring_up(target);

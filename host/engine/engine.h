@@ -99,6 +99,13 @@ struct engine_ops {
      */
     void (*set_control)(struct vcpu *vcpu);
 
+    /*
+     * (vcpu), which never ran, begins with what FXRSTOR would load from the
+     * (fxsave) bytes (fxsave.h), which are the guest's own: any will do. May be
+     * NULL.
+     */
+    void (*set_fpu)(struct vcpu *vcpu, const void *fxsave);
+
     /* A PVH guest's (vcpu), which is down, begins so. May be NULL. */
     void (*start)(struct vcpu *vcpu, const struct pvh_start *start);
 

@@ -127,6 +127,14 @@ static inline void tell_set_bases(struct vcpu *vcpu)
         ops->set_bases(vcpu);
 }
 
+static inline void tell_set_fpu(struct vcpu *vcpu, const void *fxsave)
+{
+    const struct engine_ops *ops = engine_ops_of(vcpu->domain);
+
+    if (ops && ops->set_fpu)
+        ops->set_fpu(vcpu, fxsave);
+}
+
 static inline void tell_set_control(struct vcpu *vcpu)
 {
     const struct engine_ops *ops = engine_ops_of(vcpu->domain);

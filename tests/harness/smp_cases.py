@@ -14,6 +14,7 @@ def keeps_its_promises(_, result, __):
 CASES = [
     Case("vcpus", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("vcpus", "4 vCPUs", keeps_its_promises, vcpus=4),
+    Case("contexts", "4 vCPUs", keeps_its_promises, abis=("pv",), vcpus=4),
     Case("fifo", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("smp", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("smp", "3 vCPUs and a disk", keeps_its_promises, Disk(CONTENT),

@@ -1,7 +1,7 @@
 /*
- * host/engine/kvm/control.c: the guest's own part of the control registers, and
- * its debug registers. Both are the vCPU's while it runs: KVM and the CPU do
- * what they say.
+ * host/engine/kvm/control.c: the guest's own part of the control registers, its
+ * debug registers and its FPU. All are the vCPU's while it runs: KVM and the
+ * CPU do what they say.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 
 #include "host/calls/calls.h"
 #include "host/domain.h"
+#include "host/engine/fxsave.h"
 #include "host/engine/kvm/kvm.h"
 
 #define CR0_TS 0x8u
@@ -60,4 +61,13 @@ void control_note_debug(struct kvm_cpu *cpu, struct vcpu *vcpu)
     debugreg_note_trap(vcpu, regs.dr6);
     cpu->dr6_used = true;
     cpu->new_debug = true;
+}
+
+/* A KVM that will not have it leaves the vCPU as it was made. */
+void control_set_fpu(struct vcpu *vcpu, const void *fxsave)
+{
+    struct kvm_xsave xsave = {0};
+
+    fxsave_to_xsave((uint8_t *)xsave.region, fxsave);
+    (void)ioctl(kvm_cpu_of(vcpu)->fd, KVM_SET_XSAVE, &xsave);
 }

@@ -353,6 +353,9 @@ static void allow(struct domain *dom, const struct kvm_vm *vm)
         sandbox_allow(sandbox, SYS_ioctl, SANDBOX_ANY, KVM_GET_DEBUGREGS,
                       SANDBOX_ANY);
     }
+    if (dom->abi == ABI_PV && dom->nr_vcpus > 1)
+        sandbox_allow(sandbox, SYS_ioctl, SANDBOX_ANY, KVM_SET_XSAVE,
+                      SANDBOX_ANY);
     for (unsigned i = 0; i < dom->nr_vcpus; i++)
         allow_vcpu(sandbox, dom, &vm->cpus[i]);
     if (dom->abi == ABI_PVH)
@@ -406,6 +409,7 @@ const struct engine_ops engine_kvm = {
     .sync_regs = kvm_sync_regs,
     .set_regs = kvm_regs_are_there,
     .set_bases = kvm_set_bases,
+    .set_fpu = control_set_fpu,
     .set_control = kvm_set_control,
     .start = kvm_start,
     .kick = kvm_kick,

@@ -226,6 +226,9 @@ void control_load(struct kvm_cpu *cpu, const struct vcpu *vcpu);
 void control_arm(struct kvm_cpu *cpu, const struct vcpu *vcpu);
 void control_note_debug(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
+/* (vcpu), which never ran, begins with that (host/engine/fxsave.h). */
+void control_set_fpu(struct vcpu *vcpu, const void *fxsave);
+
 /* A signal stopped it. */
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu);
 

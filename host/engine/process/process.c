@@ -16,6 +16,7 @@
 #include "host/build/image.h"
 #include "host/domain.h"
 #include "host/engine/engine.h"
+#include "host/engine/fxsave.h"
 #include "host/engine/tick.h"
 #include "host/log.h"
 #include "host/pv/bounce.h"
@@ -367,6 +368,14 @@ static void create_record(struct vcpu *vcpu)
     vcpu->engine_vcpu = cpu;
 }
 
+static void process_set_fpu(struct vcpu *vcpu, const void *fxsave)
+{
+    struct process_cpu *cpu = process_cpu_of(vcpu);
+
+    fxsave_to_xsave(cpu->xsave, fxsave);
+    cpu->wide = 1;
+}
+
 /* The part of a vCPU's thread, which is its own from now on. */
 static int begin_vcpu(struct vcpu *vcpu)
 {
@@ -447,6 +456,7 @@ const struct engine_ops engine_process = {
     .sync_regs = process_sync_regs,
     .set_regs = process_set_regs,
     .set_bases = process_set_bases,
+    .set_fpu = process_set_fpu,
     .kick = process_kick,
     .va_start = PROCESS_VA_START,
     .va_end = PROCESS_M2P_VA,
