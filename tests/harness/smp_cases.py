@@ -12,6 +12,7 @@ def keeps_its_promises(_, result, __):
 
 
 CASES = [
+    Case("startup", "2 vCPUs", keeps_its_promises, abis=("pvh",), vcpus=2),
     Case("vcpus", "2 vCPUs", keeps_its_promises, vcpus=2),
     Case("vcpus", "4 vCPUs", keeps_its_promises, vcpus=4),
     Case("contexts", "4 vCPUs", keeps_its_promises, abis=("pv",), vcpus=4),
