@@ -114,6 +114,20 @@ static void (*const deeds[])(struct racer *self) = {
     call_several,  let_others_run,
 };
 
+static bool did_something(void)
+{
+    return get(&nr_opened) && get(&nr_mapped) && get(&nr_given) &&
+           get(&nr_pinned) && get(&nr_changed);
+}
+
+/* Where it is slow luck takes longer. */
+static bool is_over(void)
+{
+    uint64_t now = clock_system_ns();
+
+    return now >= end_ns && (did_something() || now >= end_ns + PATIENCE);
+}
+
 static void race(void *arg)
 {
     struct racer *self = arg;
@@ -121,7 +135,7 @@ static void race(void *arg)
     __atomic_fetch_add(&nr_ready, 1, __ATOMIC_SEQ_CST);
     while (get(&nr_ready) < (int)count)
         hypercall_yield();
-    while (clock_system_ns() < end_ns)
+    while (!is_over())
         deeds[any(self, NUMBER_OF(deeds))](self);
     hypercall_set_gdt(NULL, 0);
     hypercall_set_timer_op(0);
@@ -263,8 +277,7 @@ int main(int argc, char **argv)
     race(&racers[0]);
 
     promise(all_come_to_their_end(), "all come to their end");
-    promise(nr_opened && nr_mapped && nr_given && nr_pinned && nr_changed,
-            "having done something");
+    promise(did_something(), "having done something");
     for (unsigned id = 0; id < count; id++)
         hypercall_stop_periodic_timer(id);
     promise(close_all_ports(), "all ports can be closed");
