@@ -4,9 +4,12 @@ the reasons of."""
 import os
 
 FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab", "verdict")
-NAMES = ["cpu", "events", "grants", "hvm", "memory", "mmu", "sched", "version"]
+NAMES = ["cpu", "events", "grants", "hvm", "memory", "mmu", "sched", "vcpus",
+         "version"]
 IMAGES = ["verdict_" + name for name in NAMES]
 XEN = "real Xen"
+# How many vCPUs those want that do not do with one.
+VCPUS = {"verdict_vcpus": 9}
 
 
 def path(image, abi):

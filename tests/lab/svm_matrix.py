@@ -21,6 +21,7 @@ import kvm  # noqa: E402
 import pvh  # noqa: E402
 import tap  # noqa: E402
 import traps  # noqa: E402
+import verdicts  # noqa: E402
 
 PLACE = "kvm in the SVM lab"
 SECONDS = 120  # for one image, on a machine that others use as well
@@ -102,7 +103,7 @@ def run(name, abi, *options, **more):
 
 def image(name, abi):
     def test():
-        result = run(name, abi)
+        result = run(name, abi, "--vcpus", str(verdicts.VCPUS.get(name, 1)))
         expect.check(name, result, abi, PLACE)
         if name == "ldt":  # which elsewhere may have found no occasion
             assert "leads to the failsafe callback" in result.console, result

@@ -9,6 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "harness")]
 import expect  # noqa: E402
 import tap  # noqa: E402
+import verdicts  # noqa: E402
 from cases import Case  # noqa: E402
 import xen_guests  # noqa: E402
 import xen_lab  # noqa: E402
@@ -61,7 +62,8 @@ STRANGER = Case("pvh_small", "", keeps_its_promises, abis=("pvh",))
 ASKED = Case("ending", "asked by xl shutdown", powers_off_when_asked,
              args=["wait", "3"])
 # Those with disks last: what became of these is seen when all have ended.
-CASES = sorted([*(Case(name, "", is_as_expected(abi), abis=(abi,))
+CASES = sorted([*(Case(name, "", is_as_expected(abi), abis=(abi,),
+                       vcpus=verdicts.VCPUS.get(name, 1))
                   for name in expect.IMAGES for abi in ("pv", "pvh")),
                 *expect.CASES, ASKED, STRANGER, *xen_net_cases.CASES],
                key=lambda case: bool(case.disks))

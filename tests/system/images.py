@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 import expect  # noqa: E402
 import guest  # noqa: E402
 import tap  # noqa: E402
+import verdicts  # noqa: E402
 
 LAYOUTS = {"in order": [], "scattered": ["--scatter-p2m"]}
 CRASH_REPORT = ("the guest crashed", "rip ", "code at rip: ",
@@ -18,7 +19,9 @@ CRASH_REPORT = ("the guest crashed", "rip ", "code at rip: ",
 
 
 def runs_as_expected(name, options, abi="pv"):
-    result = guest.run(*options, guest=expect.path(name))
+    vcpus = verdicts.VCPUS.get(name, 1)
+    result = guest.run(*options, "--vcpus", str(vcpus),
+                       guest=expect.path(name))
     place = options[options.index("--engine") + 1]
     expect.check(name, result, abi, place)
     if name in expect.CRASHES:
