@@ -25,6 +25,11 @@
 #define MAC_FORMAT    "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_ARGS(mac) (mac)[0], (mac)[1], (mac)[2], (mac)[3], (mac)[4], (mac)[5]
 
+union ctrl_slot {
+    struct xen_netif_ctrl_request request;
+    struct xen_netif_ctrl_response response;
+};
+
 /* A ring's slot is as large as the largest that may stand there. */
 union tx_slot {
     netif_tx_request_t request;
@@ -112,6 +117,8 @@ static void link_ready(void *context, short revents)
     if (revents & POLLOUT) {
         dev->wants_turn = false;
         dev->link->ops->flush(dev->link);
+        if (other_turn)
+            net_ctrl_serve(dev);
         send_all(dev);
     }
     if (!dev->broken && (other_turn || (revents & ~POLLOUT)))
@@ -132,6 +139,21 @@ static void notified(void *context)
         net_rx_serve(dev);
     publish_carrier(dev);
     net_watch_link(dev);
+}
+
+static void ctrl_notified(void *context)
+{
+    struct netdev *dev = context;
+
+    net_ctrl_serve(dev);
+    net_watch_link(dev);
+}
+
+static void ctrl_closed(void *context)
+{
+    struct netdev *dev = context;
+
+    dev->ctrl.bound = false;
 }
 
 static void tx_closed(void *context)
@@ -194,6 +216,7 @@ static int publish_features(struct netdev *dev)
     rc = rc ?: xenbus_publish(bus, "feature-ipv6-csum-offload", "1");
     rc = rc ?: xenbus_publish(bus, "feature-split-event-channels", "1");
     rc = rc ?: xenbus_publish(bus, "feature-multicast-control", "1");
+    rc = rc ?: xenbus_publish(bus, "feature-ctrl-ring", "1");
     rc = rc
              ?: xenbus_publish(bus, "multi-queue-max-queues", "%d",
                                NET_MAX_QUEUES);
@@ -320,6 +343,9 @@ static void let_go(struct netdev *dev)
         let_go_ring(dev, &dev->queues[i].rx);
         dev->queues[i] = (struct net_queue){0};
     }
+    let_go_ring(dev, &dev->ctrl);
+    dev->ctrl = (struct net_ring){0};
+    dev->hash = (struct net_hash){0};
     dev->nr_queues = 0;
     dev->waiting_len = 0;
     dev->wants_turn = false;
@@ -352,6 +378,35 @@ static int connect_queue(struct netdev *dev, unsigned index, const char **step)
     return bind_ports(dev, queue, index);
 }
 
+/* Guests have one if they like. */
+static int connect_ctrl(struct netdev *dev, const char **step)
+{
+    struct net_ring *ctrl = &dev->ctrl;
+    uint8_t *bytes;
+    uint32_t ref;
+    int rc;
+
+    *step = "ctrl-ring-ref";
+    rc = xenbus_read_u32(&dev->bus, *step, &ref);
+    if (rc)
+        return rc == -ENOENT ? 0 : rc;
+    bytes = lent_page_borrow(dev->dom, ref, true, &ctrl->page);
+    if (!bytes)
+        return -EPERM;
+    ctrl->attached = true;
+    rc = ring_back_attach(&ctrl->ring, bytes, PAGE_SIZE,
+                          sizeof(union ctrl_slot));
+    if (rc)
+        return rc;
+    *step = "event-channel-ctrl";
+    rc = xenbus_read_u32(&dev->bus, *step, &ctrl->port);
+    rc = rc
+             ?: port_bind_backend(dev->dom, ctrl->port, BACKEND_ID,
+                                  ctrl_notified, ctrl_closed, dev);
+    ctrl->bound = rc == 0;
+    return rc;
+}
+
 /* Frames that came while nobody was there are nobody's. */
 static void forget_old_frames(struct netdev *dev)
 {
@@ -374,6 +429,7 @@ static int netdev_connect(struct xenbus_device *bus)
     rc = read_choices(dev, &step);
     for (unsigned i = 0; i < dev->nr_queues && rc == 0; i++)
         rc = connect_queue(dev, i, &step);
+    rc = rc ?: connect_ctrl(dev, &step);
     if (rc) {
         xenbus_fail(bus, "vif %u: the guest's %s cannot be used: %s",
                     dev->index, step, strerror(-rc));
@@ -383,6 +439,7 @@ static int netdev_connect(struct xenbus_device *bus)
     net_rx_negotiate(dev);
     forget_old_frames(dev);
     dev->connected = true;
+    net_ctrl_serve(dev);
     /* what it wrote before we looked */
     for (unsigned i = 0; i < dev->nr_queues && !dev->broken; i++)
         notified(&dev->queues[i]);

@@ -6,6 +6,8 @@
  *   net_rx.c       what it receives: link to ring
  *   net_rate.c     how much it may send
  *   net_filter.c   which multicast frames it wants
+ *   net_hash.c     which of its queues a frame goes to
+ *   net_ctrl.c     what it says about that
  *
  * The guest's frames go out of its own pages, all but their headers, which are
  * copied before they are looked at. What comes in is copied into the pages it
@@ -57,6 +59,18 @@ struct net_queue {
     unsigned posted_first, nr_posted;
 };
 
+#define NET_HASH_KEY_SIZE 40
+#define NET_HASH_MAPPING  128
+
+/* How the guest wants its frames spread. */
+struct net_hash {
+    bool toeplitz;  /* else it does not say */
+    uint32_t types; /* XEN_NETIF_CTRL_HASH_TYPE_* */
+    uint8_t key[NET_HASH_KEY_SIZE];
+    uint32_t nr_mapping; /* 0: modulo the number of queues */
+    uint8_t mapping[NET_HASH_MAPPING];
+};
+
 struct net_counters {
     uint64_t frames, bytes, errors, dropped;
 };
@@ -76,6 +90,8 @@ struct netdev {
     bool broken;  /* a ring's counters lied, or its requests made no sense */
     struct net_queue queues[NET_MAX_QUEUES];
     unsigned nr_queues;
+    struct net_ring ctrl; /* if the guest has one */
+    struct net_hash hash;
 
     /* what the guest can receive */
     bool takes_partial_v4, takes_partial_v6, takes_many_slots;
@@ -126,6 +142,18 @@ void net_rx_negotiate(struct netdev *dev);
 /* --trace net: what became of a frame of (len) bytes. */
 void net_trace(const struct netdev *dev, const char *what, size_t len,
                const struct offload *work);
+
+/* net_hash.c */
+
+struct net_queue *net_hash_queue(struct netdev *dev, const uint8_t *frame,
+                                 size_t len);
+
+/* Of (len) bytes, at most 36: the hash's window stays within the key. */
+uint32_t net_hash_toeplitz(const uint8_t key[NET_HASH_KEY_SIZE],
+                           const uint8_t *bytes, size_t len);
+
+/* net_ctrl.c: what the guest asks on its control ring, if it has one. */
+void net_ctrl_serve(struct netdev *dev);
 
 /* net_rate.c */
 

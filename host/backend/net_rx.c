@@ -119,22 +119,6 @@ static void deliver(struct net_queue *queue, const uint8_t *bytes, size_t len,
     }
 }
 
-/* All frames of one conversation go to one queue, in their order. */
-static struct net_queue *choose_queue(struct netdev *dev, const uint8_t *bytes,
-                                      size_t len)
-{
-    uint32_t hash = 0;
-
-    if (dev->nr_queues == 1)
-        return &dev->queues[0];
-    /* addresses and ports lie behind the lengths and checksums of IPv4's
-     * header; of IPv6's, the addresses do */
-    for (size_t i = 26; i < 38 && i < len; i++)
-        hash = hash * 31 + bytes[i];
-    hash ^= hash >> 16;
-    return &dev->queues[hash % dev->nr_queues];
-}
-
 static bool is_ipv6(const uint8_t *bytes)
 {
     return bytes[ETHERTYPE_AT] == 0x86 && bytes[ETHERTYPE_AT + 1] == 0xdd;
@@ -167,7 +151,7 @@ static bool make_acceptable(const struct netdev *dev, uint8_t *bytes,
 static bool give(struct netdev *dev, uint8_t *bytes, size_t len,
                  struct offload *work)
 {
-    struct net_queue *queue = choose_queue(dev, bytes, len);
+    struct net_queue *queue = net_hash_queue(dev, bytes, len);
 
     if (!net_filter_passes(dev, bytes))
         return true;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ring/front.h>
@@ -17,8 +18,9 @@
 
 #define TX_PAGE     0
 #define RX_PAGE     1
-#define FIRST_PAGE  2
-#define NR_PAGES    12
+#define CTRL_PAGE   2
+#define FIRST_PAGE  3
+#define NR_PAGES    13
 #define REF(i)      ((grant_ref_t)(8 + (i))) /* grants are given in this order */
 #define MAX_ACTIONS 300
 
@@ -33,6 +35,7 @@ enum action {
     change_link,
     bring_frame,
     reconnect,
+    put_control,
     nr_actions
 };
 
@@ -46,7 +49,7 @@ static struct {
     uint8_t last; /* the last byte of what was sent last */
 } wire;
 
-static struct ring_front tx, rx;
+static struct ring_front tx, rx, ctrl;
 
 static int wire_send(struct link *link, const struct iovec *parts,
                      unsigned nr_parts, const struct offload *work)
@@ -148,6 +151,8 @@ static void make_device(void)
     fake_front_key("tx-ring-ref", "8");
     fake_front_key("rx-ring-ref", "9");
     fake_front_key("event-channel", "7");
+    fake_front_key("ctrl-ring-ref", "10");
+    fake_front_key("event-channel-ctrl", "8");
     fake_front_key("request-rx-copy", "1");
 }
 
@@ -174,6 +179,8 @@ static void connect_again(unsigned kind)
                     sizeof(netif_tx_request_t));
     ring_front_init(&rx, fake_page(RX_PAGE), PAGE_SIZE,
                     sizeof(netif_rx_response_t));
+    ring_front_init(&ctrl, fake_page(CTRL_PAGE), PAGE_SIZE,
+                    sizeof(struct xen_netif_ctrl_request));
     wire.link.takes_partial = wire.link.takes_gso = !(kind & 16);
     PROMISE(!fake_connect());
 }
@@ -204,6 +211,21 @@ static void put_info(struct input *input)
     ring_front_put(&tx, &extra, sizeof extra);
 }
 
+/* Whatever it said of its queues, the frame goes to one that there is. */
+static void expect_queue(void)
+{
+    static struct netdev dev;
+    const size_t len = wire.len < 128 ? wire.len : 128;
+    uint8_t *cut = malloc(len);
+
+    PROMISE(cut);
+    memcpy(cut, wire.bytes, len);
+    dev.hash = fake_dom.nets[0]->hash;
+    dev.nr_queues = 2;
+    PROMISE(net_hash_queue(&dev, cut, len) < &dev.queues[2]);
+    free(cut);
+}
+
 /* Headers that make some sense, or none. */
 static void bring(struct input *input)
 {
@@ -227,6 +249,23 @@ static void bring(struct input *input)
         .gso = (enum offload_gso)(kind % 3),
         .gso_size = input_u16(input),
     };
+    expect_queue();
+}
+
+static void put_ctrl(struct input *input)
+{
+    const uint8_t kind = input_u8(input);
+    struct xen_netif_ctrl_request request = {
+        .type = kind % 12,
+        .data = {input_u8(input), input_u8(input), kind >> 4},
+    };
+
+    if (request.type == XEN_NETIF_CTRL_TYPE_SET_HASH_KEY ||
+        request.type == XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING)
+        request.data[0] = REF(FIRST_PAGE + request.data[0] % NR_PAGES);
+    if (kind & 0x80)
+        request.data[2] = input_u32(input);
+    ring_front_put(&ctrl, &request, sizeof request);
 }
 
 static void serve(void)
@@ -235,11 +274,16 @@ static void serve(void)
 
     ring_front_publish(&tx);
     ring_front_publish(&rx);
+    ring_front_publish(&ctrl);
     fake_notify();
+    fake_notify_port(FAKE_PORT + 1);
     wait_for(&fake_dom.wait, 0);
     while (ring_front_take(&tx, slot, sizeof(netif_tx_response_t)) == 1)
         ;
     while (ring_front_take(&rx, slot, sizeof(netif_rx_response_t)) == 1)
+        ;
+    while (ring_front_take(&ctrl, slot,
+                           sizeof(struct xen_netif_ctrl_response)) == 1)
         ;
 }
 
@@ -277,8 +321,7 @@ static void act(struct input *input)
         ring_front_put(&rx, slot, sizeof(netif_rx_request_t));
         break;
     case write_counter:
-        ((uint32_t *)fake_page(what & 0x40 ? TX_PAGE
-                                           : RX_PAGE))[input_u8(input) % 4] =
+        ((uint32_t *)fake_page(what % 3))[input_u8(input) % 4] =
             input_u32(input);
         break;
     case change_grant:
@@ -294,6 +337,9 @@ static void act(struct input *input)
         break;
     case reconnect:
         connect_again(input_u8(input));
+        break;
+    case put_control:
+        put_ctrl(input);
         break;
     case nr_actions:
         break;

@@ -32,11 +32,12 @@
 #define NOT_LENT  60000u
 #define NOT_THERE 0xfffffff0u
 
-static struct ring_front tx, rx;
+static struct ring_front tx, rx, ctrl;
 static uint32_t *tx_counters, *rx_counters; /* req_prod, req_event, ... */
+static uint32_t *ctrl_counters;
 static uint8_t *pages;
 static grant_ref_t refs[NR_PAGES];
-static evtchn_port_t port;
+static evtchn_port_t port, ctrl_port;
 static unsigned nr_okay, nr_error, nr_other;
 
 static void on_event(evtchn_port_t from, void *context)
@@ -92,6 +93,11 @@ static void prepare(void)
               make_ring(&rx, &rx_counters, sizeof(netif_rx_response_t)));
     event_alloc_unbound(0, on_event, NULL, &port);
     write_key("event-channel", port);
+    write_key("ctrl-ring-ref",
+              make_ring(&ctrl, &ctrl_counters,
+                        sizeof(struct xen_netif_ctrl_request)));
+    event_alloc_unbound(0, on_event, NULL, &ctrl_port);
+    write_key("event-channel-ctrl", ctrl_port);
     write_key("request-rx-copy", 1);
     write_key("feature-sg", 1);
 }
@@ -239,6 +245,47 @@ static void wrong_buffers(void)
     }
 }
 
+static void ask(uint16_t type, uint32_t a, uint32_t b, uint32_t c)
+{
+    const struct xen_netif_ctrl_request request = {.type = type,
+                                                   .data = {a, b, c}};
+    struct xen_netif_ctrl_response response;
+
+    ring_front_put(&ctrl, &request, sizeof request);
+    ring_front_publish(&ctrl);
+    event_send(ctrl_port);
+    thread_sleep(2000000);
+    while (ring_front_take(&ctrl, &response, sizeof response) == 1) {
+        nr_okay += response.status == XEN_NETIF_CTRL_STATUS_SUCCESS;
+        nr_error += response.status != XEN_NETIF_CTRL_STATUS_SUCCESS;
+    }
+}
+
+static void wrong_wishes(void)
+{
+    memset(pages, 0xff, 4096);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM, 77, 0, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_FLAGS, ~0u, 0, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_KEY, refs[0], 4096, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_KEY, NOT_LENT, 40, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_KEY, NOT_THERE, 40, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE, ~0u, 0, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING, refs[0], 1, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE, 128, 0, 0); /* the truth */
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING, refs[0], 1, 0);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING, refs[0], 2, ~0u);
+    ask(XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING, NOT_LENT, 1, 0);
+    ask(XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0, refs[0], 512);
+    ask(4711, 1, 2, 3);
+}
+
+static void wishes_rewound(void)
+{
+    ask(XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE, 0, 0, 0);
+    *ctrl_counters = ctrl.req_prod - 1;
+    event_send(ctrl_port);
+}
+
 static void port_closed(void)
 {
     event_close(port);
@@ -260,6 +307,8 @@ static const struct {
     {"far-ahead", far_ahead},
     {"receive-rewound", receive_rewound},
     {"wrong-buffers", wrong_buffers},
+    {"wrong-wishes", wrong_wishes},
+    {"wishes-rewound", wishes_rewound},
     {"port-closed", port_closed},
 };
 

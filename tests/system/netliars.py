@@ -79,6 +79,13 @@ def buffers_that_cannot_be_written_to_are_answered():
     assert said(result) == "okay 0, error 8, other 0, state 4", result
 
 
+def wishes_that_make_no_sense_are_refused():
+    result = lie("wrong-wishes")
+    assert result.report == "", result
+    assert said(result) == "okay 1, error 12, other 0, state 4", result
+    broken("wishes-rewound", "control ring's counters make no sense")
+
+
 def a_port_that_is_closed_is_nobodys():
     assert lie("port-closed").report == ""
 
@@ -87,6 +94,7 @@ def keys_that_cannot_be_are_refused():
     for key, value in (("tx-ring-ref", "60000"), ("rx-ring-ref", "0xffffffff"),
                        ("event-channel", "4000"), ("event-channel", "1"),
                        ("request-rx-copy", "0"),
+                       ("ctrl-ring-ref", "60000"), ("event-channel-ctrl", "4000"),
                        ("multi-queue-num-queues", "0"),
                        ("multi-queue-num-queues", "9"),
                        ("multi-queue-num-queues", "2")):
@@ -169,6 +177,7 @@ if __name__ == "__main__":
         chains_that_do_not_end_end_the_device,
         counters_that_lie_end_the_device,
         buffers_that_cannot_be_written_to_are_answered,
+        wishes_that_make_no_sense_are_refused,
         a_port_that_is_closed_is_nobodys,
         keys_that_cannot_be_are_refused,
         a_stack_lives_through_what_the_wire_brings,

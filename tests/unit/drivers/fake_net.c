@@ -145,7 +145,7 @@ bool fake_net_run(void)
     const unsigned before = fake_net.queue;
     unsigned last = before;
 
-    if (!fake_net.connected)
+    if (!fake_net.connected || fake_net.nr_queues == 0)
         return false;
     for (unsigned i = 0; i < fake_net.nr_queues; i++) {
         fake_net.queue = i;
