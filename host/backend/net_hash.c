@@ -7,11 +7,9 @@
 
 #include "host/backend/net_private.h"
 
-#define ETHERTYPE_AT 12
-#define VLAN_TAG     4
-#define MAX_TUPLE    36 /* IPv6's addresses, two ports */
+#define MAX_TUPLE 36 /* IPv6's addresses, two ports */
 
-/* The (len) bytes of an IP packet, or none. */
+/* What a frame carries. */
 struct packet {
     const uint8_t *bytes;
     size_t len;
@@ -25,15 +23,10 @@ static unsigned read_16(const uint8_t *bytes)
 
 static struct packet find_packet(const uint8_t *frame, size_t len)
 {
-    size_t at = ETHERTYPE_AT;
+    size_t start;
+    const unsigned type = offload_find_network(frame, len, &start);
 
-    if (len >= at + 2 + VLAN_TAG && read_16(frame + at) == 0x8100)
-        at += VLAN_TAG;
-    if (len < at + 2)
-        return (struct packet){0};
-    return (struct packet){.bytes = frame + at + 2,
-                           .len = len - at - 2,
-                           .type = read_16(frame + at)};
+    return (struct packet){frame + start, len - start, type};
 }
 
 uint32_t net_hash_toeplitz(const uint8_t key[NET_HASH_KEY_SIZE],

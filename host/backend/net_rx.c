@@ -13,8 +13,8 @@
 /* Frames taken from the link before others get their turn. */
 #define BUDGET 256
 
-#define ETHERTYPE_AT 12
-#define VLAN_SIZE    4
+#define ETHERTYPE_IPV6  0x86dd
+#define ETHERNET_HEADER 14
 
 void net_rx_collect(struct net_queue *queue)
 {
@@ -119,9 +119,21 @@ static void deliver(struct net_queue *queue, const uint8_t *bytes, size_t len,
     }
 }
 
-static bool is_ipv6(const uint8_t *bytes)
+/*
+ * Does the guest take the frame unfinished? Frontends look for headers where
+ * they are without a VLAN's tag: Linux's drops what has one and is unfinished.
+ * Nobody here cuts segments, though.
+ */
+static bool takes_partial(const struct netdev *dev, const uint8_t *bytes,
+                          size_t len, const struct offload *work)
 {
-    return bytes[ETHERTYPE_AT] == 0x86 && bytes[ETHERTYPE_AT + 1] == 0xdd;
+    size_t start;
+    const unsigned type = offload_find_network(bytes, len, &start);
+
+    if (start != ETHERNET_HEADER && work->gso == OFFLOAD_GSO_NONE)
+        return false;
+    return type == ETHERTYPE_IPV6 ? dev->takes_partial_v6
+                                  : dev->takes_partial_v4;
 }
 
 /* Finish what the guest does not take unfinished: false if it cannot be. */
@@ -129,13 +141,10 @@ static bool make_acceptable(const struct netdev *dev, uint8_t *bytes,
                             size_t len, struct offload *work)
 {
     const struct iovec part = {.iov_base = bytes, .iov_len = len};
-    const bool takes =
-        is_ipv6(bytes) ? dev->takes_partial_v6 : dev->takes_partial_v4;
-
     if (slots_for(len, work) > NET_MAX_SLOTS ||
         (len > PAGE_SIZE && !dev->takes_many_slots))
         return false;
-    if (!work->partial || takes)
+    if (!work->partial || takes_partial(dev, bytes, len, work))
         return true;
     if (work->gso != OFFLOAD_GSO_NONE ||
         (size_t)work->csum_start + work->csum_offset + 2 > len)

@@ -64,6 +64,15 @@ static unsigned take_ethertype(struct cursor *c)
     return type;
 }
 
+unsigned offload_find_network(const uint8_t *frame, size_t len, size_t *start)
+{
+    struct cursor c = {.head = frame, .len = len};
+    const unsigned type = take_ethertype(&c);
+
+    *start = c.at;
+    return c.bad ? 0 : type;
+}
+
 /* The protocol inside, or -1: no checksum of ours is there. */
 static int take_ipv4(struct cursor *c)
 {

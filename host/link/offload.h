@@ -35,6 +35,12 @@ struct offload {
 };
 
 /*
+ * What a frame carries: the Ethernet type behind VLANs' tags, and where it
+ * begins; 0 if the frame ends before.
+ */
+unsigned offload_find_network(const uint8_t *frame, size_t len, size_t *start);
+
+/*
  * Find the TCP or UDP checksum of the frame of (len) bytes that begins with
  * (head), of which (head_len) are there: csum_start and csum_offset, and
  * header_len for TCP. False if there is none, or not inside head or frame.

@@ -295,6 +295,39 @@ Test(net_unconnected, finishes_checksums_the_guest_cannot)
     cr_expect_neq(memcmp(net_received.bytes + 50, head, 2), 0);
 }
 
+/* As a frame's of a host's VLAN over a tap device. */
+Test(net, finishes_checksums_behind_a_vlans_tag)
+{
+    uint8_t *coming = net_link.coming[0].bytes;
+
+    net_post(2);
+    net_link_gives(
+        100, 0,
+        (struct offload){.partial = true, .csum_start = 38, .csum_offset = 16});
+    memcpy(coming + 12, "\x81\0\0\5\x08\0", 6);
+    coming[60] = 1; /* in the low half of a word: its sum is 1 << 8 */
+    fake_notify();
+    cr_assert_eq(net_take_received(), 100);
+    cr_expect_eq(net_received.flags, NETRXF_data_validated);
+    cr_expect_arr_eq(net_received.bytes + 12, "\x81\0\0\5\x08\0", 6);
+    cr_expect_arr_eq(net_received.bytes + 54, "\xfe\xff", 2);
+}
+
+Test(net, sends_behind_a_vlans_tag)
+{
+    const struct net_piece piece = {DATA, 0, 104};
+    uint8_t *page = fake_page(DATA);
+
+    net_link.link.takes_partial = false;
+    net_tcp_header(DATA, 0);
+    memmove(page + 16, page + 12, 100);
+    memcpy(page + 12, "\x81\0\0\5", 4);
+    cr_expect_eq(net_send(&piece, 1, NETTXF_csum_blank), NETIF_RSP_OKAY);
+    cr_expect_arr_eq(net_link.sent[0].bytes + 12, "\x81\0\0\5\x08\0", 6);
+    cr_expect_not(net_link.sent[0].work.partial);
+    cr_expect_neq(net_link.sent[0].bytes[54] | net_link.sent[0].bytes[55], 0);
+}
+
 Test(net_unconnected, sends_no_long_frame_to_who_takes_one_buffer)
 {
     fake_front_key("feature-sg", NULL);
