@@ -115,10 +115,30 @@ def a_deep_queue_needs_few_exits():
     assert exits <= requests / 10, result
 
 
+def simple_calls_stay_inside():
+    """Where ring 0 is emulated, of kernels that live in the upper half."""
+    guest.need_engine("kvm")
+    if not guest.kvm_kind().get("ring0_emulated", False):
+        raise tap.Skip("ring 0 of the KVM here is no slower than ring 3")
+    image = guest.image("upper_calls")
+    result = guest.run("-v", "--engine", "kvm", guest=image)
+    assert result.status == 0, result
+    inside = int(re.search(r"(\d+) hypercalls were served without leaving",
+                           result.report).group(1))
+    exits = int(EXITS.search(result.report).group(1))
+    print(f"# {inside} calls inside, {exits} exits")
+    assert inside > exits, result
+    traced = guest.run("-v", "--engine", "kvm", "--trace", "hypercall",
+                       guest=image)
+    assert traced.status == 0, traced
+    assert "without leaving" not in traced.report, "a trace shows all"
+
+
 if __name__ == "__main__":
     sys.exit(tap.main([
         *[nonsense(what, *expected) for what, expected in NONSENSE.items()],
         nobody_can_run_without_it,
         *[exits_of(what) for what in OPERATIONS],
         a_deep_queue_needs_few_exits,
+        simple_calls_stay_inside,
     ]))

@@ -75,7 +75,8 @@ bool deputy_is_possible(const struct domain *dom)
 
 uint64_t deputy_entry(unsigned id)
 {
-    return stub_deputy_va(deputy_code) + id * DEPUTY_BLOCK_SIZE + DEPUTY_ENTRY;
+    return stub_deputy_va(deputy_code) + (uint64_t)id * DEPUTY_BLOCK_SIZE +
+           DEPUTY_ENTRY;
 }
 
 /* Show the deputy where the guest keeps its struct vcpu_info. */
@@ -95,11 +96,12 @@ static uint64_t show_info(struct kvm_cpu *cpu, struct vcpu *vcpu)
 void deputy_load(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct domain *dom = vcpu->domain;
-    struct deputy *deputy = &cpu->stub->deputy;
     const bool iopl = dom->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
+    struct deputy *deputy;
 
     if (!cpu->vm->stub.has_deputy)
         return;
+    deputy = &cpu->stub->deputy;
     deputy->on = !cpu->armed && !(dom->config->trace & TRACE_HYPERCALL);
     deputy->may_iret = !iopl && !vcpu->nmi_pending && !vcpu->nmi_blocked;
     deputy->nr_vcpus = dom->nr_vcpus;
@@ -114,11 +116,12 @@ void deputy_load(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
 void deputy_take(const struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    const struct deputy *deputy = &cpu->stub->deputy;
+    const struct deputy *deputy;
     uint64_t base;
 
     if (!cpu->vm->stub.has_deputy)
         return;
+    deputy = &cpu->stub->deputy;
     base = __atomic_load_n(&deputy->gs_base_user, __ATOMIC_RELAXED);
     vcpu->kernel_ss = (deputy->kernel_ss & 0xffff) | RPL_MASK;
     vcpu->kernel_sp = deputy->kernel_sp;
