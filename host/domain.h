@@ -68,12 +68,12 @@ struct domain {
     struct ports ports;
     struct clock clock;
     unsigned nr_vcpus;
-    struct turn turn;    /* of its threads, if there are several */
-    struct hvm hvm;      /* of a PVH domain */
-    uint64_t vm_assist;  /* VMASST_TYPE_* bits */
-    void *own_map;       /* XENMEM_set_memory_map: e820 entries, */
-    unsigned nr_own_map; /* so many of them, */
-    bool own_map_set;    /* in place of what the builder made */
+    struct turn turn;      /* of its threads, if there are several */
+    struct hvm hvm;        /* of a PVH domain */
+    uint64_t vm_assist;    /* VMASST_TYPE_* bits */
+    void *own_map;         /* XENMEM_set_memory_map: e820 entries, */
+    unsigned nr_own_map;   /* so many of them, */
+    bool own_map_set;      /* in place of what the builder made */
     bool code_latched;     /* SCHEDOP_shutdown_code: what any */
     uint8_t shutdown_code; /* shutdown of its own will be for */
     uint64_t watchdog_ns[DOMAIN_WATCHDOGS]; /* system time; 0: off */

@@ -90,8 +90,7 @@ static int make_patiently(keeper_fn make, void *context)
 
 static bool fulfil(uint8_t wish, keeper_fn make, void *context)
 {
-    const int fd =
-        wish == ONCE ? make(context) : make_patiently(make, context);
+    const int fd = wish == ONCE ? make(context) : make_patiently(make, context);
     bool told;
 
     if (fd == -EPIPE)

@@ -20,8 +20,8 @@
 #define NR_MESSAGES 100000
 #define NR_ROUNDS   300000
 #endif
-#define SLOT_SIZE   64
-#define RING_BYTES  (64 + 2 * SLOT_SIZE) /* few: the ring is often empty */
+#define SLOT_SIZE  64
+#define RING_BYTES (64 + 2 * SLOT_SIZE) /* few: the ring is often empty */
 
 struct message {
     uint64_t id;
