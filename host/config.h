@@ -85,6 +85,7 @@ struct domain_config {
     const char *engine; /* auto, process, kvm */
     enum abi abi;
     bool kernel_irqchip; /* a PVH guest's APIC is KVM's: for tests */
+    bool no_short_paths; /* of the kvm engine's stub: for tests */
     char name[CONFIG_NAME_MAX];
     char cmdline[1024]; /* ARGS joined by blanks */
     uint64_t memory_bytes;

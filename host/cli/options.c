@@ -59,6 +59,15 @@ static int set_irqchip(struct parser *p, const char *value)
                          "there is no irqchip '%s': use none or kernel", value);
 }
 
+static int set_short_paths(struct parser *p, const char *value)
+{
+    p->config->no_short_paths = strcmp(value, "off") == 0;
+    if (p->config->no_short_paths || strcmp(value, "auto") == 0)
+        return STATUS_OK;
+    return cli_bad_usage(
+        COMMAND, "there are no short paths '%s': use auto or off", value);
+}
+
 static int set_memory(struct parser *p, const char *value)
 {
     if (memory_size_parse(value, &p->config->memory_bytes))
@@ -274,13 +283,15 @@ static const struct option long_options[] = {
     {"control", required_argument, NULL, LONG(13)},
     {"on-reboot", required_argument, NULL, LONG(14)},
     {"cpus", required_argument, NULL, LONG(15)},
+    {"kvm-short-paths", required_argument, NULL, LONG(16)},
     {NULL, 0, NULL, 0},
 };
 
 static int (*const setters[])(struct parser *p, const char *value) = {
-    set_engine,  set_memory,  set_vcpus,     add_disk, add_net,    set_name,
-    set_trace,   set_verbose, set_scatter,   set_help, set_initrd, set_abi,
-    set_irqchip, set_control, set_on_reboot, set_cpus,
+    set_engine, set_memory,      set_vcpus,   add_disk,    add_net,
+    set_name,   set_trace,       set_verbose, set_scatter, set_help,
+    set_initrd, set_abi,         set_irqchip, set_control, set_on_reboot,
+    set_cpus,   set_short_paths,
 };
 
 static int set_option(struct parser *p, int result, char **argv)

@@ -152,7 +152,7 @@ static void ports(void)
 
 static void bare_system_call(void)
 {
-    __asm__ volatile("mov $0xffff808000003000, %%rbx\n\t"
+    __asm__ volatile("mov $0xffff808000207000, %%rbx\n\t"
                      "lea 1f(%%rip), %%rcx\n\t"
                      "mov $17, %%eax\n\t"
                      "xor %%edi, %%edi\n\t"

@@ -28,7 +28,9 @@ SECONDS = 120  # for one image, on a machine that others use as well
 MAX_BOOTS = 3
 EXITS = re.compile(r"the guest left the VM (\d+) times")
 ABIS = ("pv", "pvh")
-OWN_IMAGES = ("nonsense", "pvh_small")  # no cells of the matrix
+OWN_IMAGES = ("nonsense", "paths", "pvh_small")  # no cells of the matrix
+# What runs by short paths wherever it can, and must not notice.
+WITHOUT_PATHS = ("callbacks", "debug", "ldt", "segments", "traps", "usermode")
 
 
 class Shared:
@@ -150,6 +152,36 @@ def exits_of(what, abi):
     return test
 
 
+def without_short_paths(name):
+    def test():
+        result = run(name, "pv", "--kvm-short-paths", "off")
+        expect.check(name, result, "pv", PLACE)
+        assert kvm.HAS_PATHS not in result.report, result
+    test.__name__ = f"{name} as pv, without short paths"
+    return test
+
+
+def run_paths(args, mode="auto"):
+    return run("paths", "pv", "--kvm-short-paths", mode, args=args)
+
+
+def frames_lead_to_the_same_with_short_paths_and_without():
+    kvm.same_marks(run_paths)
+
+
+def by_short_paths_it_does_not_leave_the_VM(what):
+    """Nor do the irets before."""
+    def test():
+        begin = time.monotonic()
+        result = run_paths([what, "5000"])
+        seconds = time.monotonic() - begin
+        assert kvm.HAS_PATHS in result.report, result
+        exits = int(EXITS.search(result.report).group(1))
+        assert exits <= kvm.FEW + kvm.TICKS * seconds, (seconds, result)
+    test.__name__ = f"{what} by short paths do not leave the VM"
+    return test
+
+
 def the_abi_of_PVH_as_a_stranger_finds_it():
     result = run("pvh_small", "pvh")
     assert result.status == 0, result
@@ -210,6 +242,10 @@ def tests():
     yield from (nonsense("pvh_small", "pvh", what, *expected)
                 for what, expected in pvh.MISBEHAVES.items())
     yield from (exits_of(what, abi) for what in kvm.OPERATIONS for abi in ABIS)
+    yield from (without_short_paths(name) for name in WITHOUT_PATHS)
+    yield from (kvm.same_end(lie, run_paths) for lie in kvm.LIES)
+    yield frames_lead_to_the_same_with_short_paths_and_without
+    yield from map(by_short_paths_it_does_not_leave_the_VM, kvm.EXITS_WITHOUT)
     yield the_process_engine_misses_XSAVE_there
     yield the_doctor_finds_hardware
     yield what_becomes_of_sensitive_instructions_there

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The kvm engine under a guest that gives it nonsense to load, without a KVM,
 and how often a guest has to leave its VM."""
+import itertools
 import os
 import re
 import subprocess
@@ -38,10 +39,29 @@ NONSENSE = {
     "single-steps": (0, "survived"),
 }
 
+# What the kernel of tests/guests/paths.c does to those who serve its irets and
+# the system calls of its program.
+LIES = ["stack-nowhere", "stack-no-place", "stack-zero", "stack-low",
+        "stack-stub", "stack-window", "stack-hole-end", "stack-hole-start",
+        "stack-read-only", "frame-nowhere", "frame-no-place", "frame-zero",
+        "frame-top", "frame-stub", "frame-window", "frame-hole",
+        "trap-nowhere", "trap-no-place", "trap-zero", "trap-low", "trap-stub",
+        "trap-window", "trap-hole-end", "handler-nowhere", "handler-no-place",
+        "handler-none", "callback-nowhere", "callback-no-place",
+        "callback-none", "callback-stub", "no-tables"]
+SEEDS = range(1, 5)
+FRAMES = 300
+# What it does often, and the exits that each takes where there are none.
+EXITS_WITHOUT = {"count": 2, "faults": 2, "bases": 3}
+# What -v says of short paths.
+HAS_PATHS = "system calls and irets are served inside of the VM"
+HAS_NONE = "no short paths: "
+
 EXITS = re.compile(r"the guest left the VM (\d+) times")
 
 # What tests/bench/exits.c does: how often, and the exits each time.
-OPERATIONS = {"call": (5000, 1), "clock": (100000, 0), "poll": (200, 1)}
+OPERATIONS = {"call": (5000, 1), "clock": (100000, 0), "poll": (200, 1),
+              "tables": (500, 1)}  # these are multicalls of 32
 COUNTED = os.path.join(guest.BUILD, "tests", "bench", "exits.elf")
 FEW = 100  # exits of the start and the end
 TICKS = 100  # a second, at most
@@ -99,6 +119,71 @@ def exits_of(what):
     return test
 
 
+def same_end(lie, run):
+    """Short paths or not, a lie ends the same way; (run) takes arguments of the
+    image and what the option says."""
+    def test():
+        with_paths, without = run([lie]), run([lie], "off")
+        assert with_paths.status == without.status, (with_paths, without)
+        assert with_paths.console == without.console, (with_paths, without)
+        assert first_sentence(with_paths) == first_sentence(without), \
+            (with_paths, without)
+        assert "please report" not in with_paths.report, with_paths
+        assert with_paths.status in (0, 125), with_paths
+    test.__name__ = f"{lie} ends the same with short paths and without"
+    return test
+
+
+def first_sentence(result):
+    """What a report begins with, and where."""
+    said = [line for line in result.report.splitlines() if "crashed" in line
+            or " rip " in line]
+    return said[:2]
+
+
+def same_marks(run):
+    """Frames of all kinds lead to the same registers, traps, masks; so do
+    calls that set some."""
+    for what, seed in itertools.product(("random", "calls"), SEEDS):
+        args = [what, str(seed), str(FRAMES)]
+        with_paths, without = run(args), run(args, "off")
+        assert with_paths.status == without.status == 0, (with_paths, without)
+        lines = with_paths.console.splitlines()
+        assert len(lines) == FRAMES + 1, with_paths
+        for line, other in zip(lines, without.console.splitlines()):
+            assert line == other, f"\n{line}, without short paths\n{other}"
+
+
+def run_paths(args, mode="auto"):
+    guest.need_engine("kvm")
+    return guest.run("-v", "--engine", "kvm", "--kvm-short-paths", mode,
+                     guest=guest.image("paths"), args=args)
+
+
+def frames_lead_to_the_same_with_short_paths_and_without():
+    same_marks(run_paths)
+
+
+def short_paths_are_used_where_they_are_cheaper():
+    """They are, where ring 0 is the CPU's own; else finding out costs little.
+    """
+    for what, each in EXITS_WITHOUT.items():
+        with_paths, without = [run_paths([what, "1000"], mode)
+                               for mode in ("auto", "off")]
+        counts = [int(EXITS.search(result.report).group(1))
+                  for result in (with_paths, without)]
+        print(f"# {counts[0]} exits for 1000 {what}, without short paths "
+              f"{counts[1]}")
+        assert HAS_NONE not in without.report, without
+        assert HAS_PATHS not in without.report, without
+        assert counts[1] >= each * 1000, without
+        if HAS_PATHS in with_paths.report:
+            assert counts[0] < 1000, with_paths
+        else:
+            assert HAS_NONE in with_paths.report, with_paths
+            assert counts[0] >= each * 1000, with_paths
+
+
 def a_deep_queue_needs_few_exits():
     guest.need_engine("kvm")
     requests = 20000
@@ -139,6 +224,9 @@ if __name__ == "__main__":
         *[nonsense(what, *expected) for what, expected in NONSENSE.items()],
         nobody_can_run_without_it,
         *[exits_of(what) for what in OPERATIONS],
+        *[same_end(lie, run_paths) for lie in LIES],
+        frames_lead_to_the_same_with_short_paths_and_without,
+        short_paths_are_used_where_they_are_cheaper,
         a_deep_queue_needs_few_exits,
         simple_calls_stay_inside,
     ]))

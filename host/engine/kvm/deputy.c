@@ -70,7 +70,8 @@ bool deputy_is_possible(const struct domain *dom)
     const struct memory *mem = &dom->mem;
     const uint64_t end = (mem->first_mfn + mem->nr_frames) << PAGE_SHIFT;
 
-    return !mem->shuffle && end <= DEPUTY_MAX && !has_hardware();
+    return !mem->shuffle && end <= DEPUTY_MAX && !has_hardware() &&
+           !dom->config->no_short_paths;
 }
 
 uint64_t deputy_entry(unsigned id)

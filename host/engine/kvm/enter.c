@@ -148,6 +148,7 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
     load_bases(cpu, vcpu);
     control_load(cpu, vcpu);
     segment_load_ldt(cpu, vcpu);
+    path_load(cpu, vcpu);
     if (cpu->flush || cpu->nr_touched)
         go_by_helper(cpu, vcpu);
     else if (cpu->in_ring0 || cpu->run->s.regs.sregs.cs.selector != r->cs ||
@@ -186,14 +187,13 @@ void enter_touch(struct kvm_cpu *cpu, struct vcpu *vcpu)
         cpu->flush = true; /* the next entry meets the same and reports it */
 }
 
-bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
-                          uint16_t selectors[4])
+bool enter_own(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t from,
+               uint64_t end)
 {
-    const uint64_t done = stub_syscall_va(stub_selectors_out) + OUT_LENGTH;
     struct kvm_regs *regs = &cpu->run->s.regs.regs;
     int rc;
 
-    regs->rip = stub_syscall_va(stub_selectors);
+    regs->rip = from;
     regs->rflags = RFLAGS_IF | RFLAGS_FIXED;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     set_segments(cpu, vcpu, FLAT_KERNEL_CS, FLAT_KERNEL_SS);
@@ -201,7 +201,17 @@ bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
         rc = enter_run(cpu);
     while (rc == -EINTR);
     cpu->in_ring0 = true; /* whatever they are now, they are not the guest's */
-    if (rc || cpu->run->exit_reason != KVM_EXIT_IO || regs->rip != done)
+    return rc == 0 && cpu->run->exit_reason == KVM_EXIT_IO &&
+           regs->rip == end + OUT_LENGTH;
+}
+
+bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                          uint16_t selectors[4])
+{
+    const struct kvm_regs *regs = &cpu->run->s.regs.regs;
+
+    if (!enter_own(cpu, vcpu, stub_syscall_va(stub_selectors),
+                   stub_syscall_va(stub_selectors_out)))
         return false;
     selectors[0] = (uint16_t)regs->rax;
     selectors[1] = (uint16_t)regs->rcx;

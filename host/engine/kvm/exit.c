@@ -18,8 +18,6 @@
 #define PF_USER       4u
 #define ERROR_VECTORS 0x227d00u /* 8, 10-14, 17, 21 */
 
-#define STUB_END (STUB_VA + offsetof(struct stub_pages, l1))
-
 void exit_store_general(struct regs *to, const struct kvm_regs *r)
 {
     *to = (struct regs){
@@ -90,24 +88,17 @@ static enum exit_kind kind_of(uint8_t vector)
     }
 }
 
-static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
+static bool has_error(uint8_t vector)
 {
-    const struct stub_frame *frame = &cpu->stub->frame;
-    const bool has_error = vector < 32 && (ERROR_VECTORS >> vector & 1);
-    const uint64_t pushed =
-        cpu->stub_va + (has_error ? offsetof(struct stub_cpu, frame.error)
-                                  : offsetof(struct stub_cpu, frame.rip));
-    struct trap trap = {.vector = vector, .has_error = has_error};
+    return vector < 32 && (ERROR_VECTORS >> vector & 1);
+}
 
-    cpu->in_ring0 = true;
-    cpu->counts.nr[kind_of(vector)]++;
-    if (vcpu->regs.rsp != pushed) {
-        if (syscall_serve_lost(vcpu, vector))
-            return;
-        domain_crash(vcpu, "trap %u beside the guest: please report this",
-                     vector);
-        return;
-    }
+/* A trap of ring 3; vcpu->regs have what is not in (frame). */
+static void serve_frame(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector,
+                        const struct stub_frame *frame, uint64_t cr2)
+{
+    struct trap trap = {.vector = vector, .has_error = has_error(vector)};
+
     vcpu->regs.rip = frame->rip;
     vcpu->regs.cs = frame->cs;
     vcpu->regs.rflags = frame->rflags;
@@ -115,12 +106,12 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
     vcpu->regs.ss = frame->ss;
     if (deputy_leave(cpu, vcpu))
         return;
-    if (has_error)
+    if (trap.has_error)
         trap.error = (uint32_t)frame->error;
     if (vector == VECTOR_PF) {
         if (!vcpu->user_mode)
             trap.error &= ~PF_USER; /* the kernel lives in ring 3, too */
-        trap.cr2 = cpu->run->s.regs.sregs.cr2;
+        trap.cr2 = cr2;
     }
     if (vector == VECTOR_PF && segment_serve_fault(cpu, vcpu, &trap))
         return;
@@ -129,15 +120,55 @@ static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
     exit_serve_trap(vcpu, &trap);
 }
 
+bool exit_serve_path(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t rip,
+                     bool faulted)
+{
+    struct path_cut cut;
+
+    if (!path_undo(cpu, vcpu, rip, faulted, &cut))
+        return false;
+    cpu->in_ring0 = true;
+    if (cut.what == CUT_CALL)
+        syscall_make(cpu, vcpu);
+    else
+        serve_frame(cpu, vcpu, cut.vector, &cut.frame, cut.cr2);
+    return true;
+}
+
+static void serve_vector(struct kvm_cpu *cpu, struct vcpu *vcpu, uint8_t vector)
+{
+    const struct stub_frame *frame = &cpu->stub->frame;
+    const uint64_t pushed =
+        cpu->stub_va + (has_error(vector)
+                            ? offsetof(struct stub_cpu, frame.error)
+                            : offsetof(struct stub_cpu, frame.rip));
+
+    cpu->in_ring0 = true;
+    cpu->counts.nr[kind_of(vector)]++;
+    if (vcpu->regs.rsp == pushed && frame->cs != STUB_CS) {
+        serve_frame(cpu, vcpu, vector, frame, cpu->run->s.regs.sregs.cr2);
+        return;
+    }
+    if (vector == VECTOR_DB)
+        control_note_debug(cpu, vcpu);
+    if (vcpu->regs.rsp == pushed &&
+        exit_serve_path(cpu, vcpu, frame->rip, true))
+        return;
+    if (syscall_serve_lost(cpu, vcpu, vector))
+        return;
+    domain_crash(vcpu, "trap %u beside the guest: please report this", vector);
+}
+
 static bool in_stub(uint64_t rip)
 {
-    return rip >= STUB_VA && rip < STUB_END;
+    return rip >= STUB_VA && rip < STUB_M2P_VA;
 }
 
 static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const uint64_t rip = vcpu->regs.rip;
     const uint64_t vectors = stub_code_va(stub_code);
+    uint8_t vector;
 
     if (!in_stub(rip) && vcpu->user_mode)
         port_refuse_out(vcpu);
@@ -145,6 +176,8 @@ static void serve_out(struct kvm_cpu *cpu, struct vcpu *vcpu)
         exit_serve_hypercall(vcpu);
     else if (rip - vectors < 256ul * STUB_VECTOR_SIZE)
         serve_vector(cpu, vcpu, (uint8_t)((rip - vectors) / STUB_VECTOR_SIZE));
+    else if (path_is_gate(cpu, rip, &vector))
+        serve_vector(cpu, vcpu, vector);
     else if (!deputy_leave(cpu, vcpu) && !syscall_serve(cpu, vcpu))
         domain_crash(vcpu, "the VM left from 0x%lx: please report this", rip);
 }
@@ -217,6 +250,7 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     cpu->in_stub = false;
     deputy_take(cpu, vcpu);
+    path_take(cpu, vcpu);
     store_all(cpu, vcpu);
     if (run->exit_reason != KVM_EXIT_IO || run->io.port != STUB_PORT)
         exit_serve_failure(cpu, vcpu);
@@ -236,15 +270,24 @@ static bool trap_is_on_its_way(const struct kvm_run *run)
            run->s.regs.events.exception.pending;
 }
 
+/* A short path does not leave by itself: it would pass by what is to be done.
+ */
 void exit_interrupted(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    const uint64_t rip = cpu->run->s.regs.regs.rip;
+    const struct kvm_run *run = cpu->run;
+    const uint64_t rip = run->s.regs.regs.rip;
+    const bool on_path =
+        run->s.regs.sregs.cs.selector == STUB_CS && path_is_at(cpu, rip);
 
-    cpu->in_stub =
-        trap_is_on_its_way(cpu->run) || (in_stub(rip) && !deputy_is_at(rip));
+    cpu->in_stub = trap_is_on_its_way(run) ||
+                   (in_stub(rip) && !deputy_is_at(rip) && !on_path);
     if (cpu->in_stub)
         return;
     deputy_take(cpu, vcpu);
+    path_take(cpu, vcpu);
     store_all(cpu, vcpu);
-    deputy_leave(cpu, vcpu);
+    if (on_path)
+        exit_serve_path(cpu, vcpu, rip, false);
+    else
+        deputy_leave(cpu, vcpu);
 }

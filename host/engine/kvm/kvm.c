@@ -55,22 +55,32 @@ static bool kvm_is_slow(enum abi abi, char *what, size_t size)
     return abi == ABI_PVH && kind.ring0_emulated;
 }
 
+static uint8_t *put(uint8_t *to, const void *bytes, size_t size)
+{
+    memcpy(to, bytes, size);
+    return to + size;
+}
+
+/* Those with a short path come by SYSCALL, which alone leads to it. */
 static void kvm_write_stub(uint8_t stub[32], unsigned nr, uint64_t va)
 {
-    static const uint8_t iret_pushes[] = {0x51, 0x41, 0x53, 0x50};
+    static const uint8_t pushes[] = {0x51, 0x41, 0x53, 0x50}; /* the last rax */
+    static const uint8_t pops[] = {0x41, 0x5b, 0x59};         /* r11, rcx */
+    static const uint8_t syscall[] = {0x0f, 0x05};
+    static const uint8_t out[] = {0xe6, STUB_PORT}; /* %al,$port */
+    const bool is_iret = nr == __HYPERVISOR_iret;
+    const bool path = path_is_for(nr);
     uint8_t *p = stub;
 
     (void)va;
     memset(stub, 0xcc, 32);
-    if (nr == __HYPERVISOR_iret) {
-        memcpy(p, iret_pushes, sizeof iret_pushes); /* rcx, r11, rax */
-        p += sizeof iret_pushes;
-    }
+    if (path)
+        p = put(p, pushes, is_iret ? 4 : 3);
     *p++ = 0xb8; /* mov $nr,%eax */
-    memcpy(p, &nr, 4);
-    p += 4;
-    *p++ = 0xe6; /* out %al,$port */
-    *p++ = STUB_PORT;
+    p = put(p, &nr, 4);
+    p = put(p, path ? syscall : out, 2);
+    if (path && !is_iret)
+        p = put(p, pops, sizeof pops);
     *p = 0xc3;
 }
 

@@ -39,18 +39,27 @@ struct kvm_cpu {
     mfn_t cr3;             /* the L4 in use in the VM */
     bool cr3_of_users;     /* it is that of user programs, perhaps as well */
     bool in_ring0;         /* the segments are the stub's */
-    bool in_stub;   /* it was interrupted: the guest's registers are on its
-                       stack, or about to be, not yet in vcpu->regs */
-    bool new_bases; /* vcpu->fs_base or gs_base changed */
-    bool new_debug; /* vcpu->debugreg changed */
-    bool new_ldt;   /* its local table did */
-    bool armed;     /* the VM has the guest's breakpoints */
-    bool dr6_used;  /* the VM's says what the last #DB was for */
-    bool flush;     /* translations changed */
+    bool in_stub;      /* it was interrupted: the guest's registers are on its
+                          stack, or about to be, not yet in vcpu->regs */
+    bool new_bases;    /* vcpu->fs_base or gs_base changed */
+    bool new_debug;    /* vcpu->debugreg changed */
+    bool new_ldt;      /* its local table did */
+    bool armed;        /* the VM has the guest's breakpoints */
+    bool dr6_used;     /* the VM's says what the last #DB was for */
+    bool flush;        /* translations changed */
+    bool short_paths;  /* it has them */
+    unsigned nr_could; /* calls before that one might have served */
     unsigned nr_touched;
     volatile uint32_t work;    /* WORK_* */
     uint64_t nr_exits;         /* times it left */
     struct exit_counts counts; /* why */
+};
+
+/* Are there short paths (path.c)? Where they cost more than they save, not. */
+enum paths {
+    PATHS_UNKNOWN, /* to be found out when it matters: probe.c */
+    PATHS_NONE,
+    PATHS_USED,
 };
 
 /* What the vCPUs share. */
@@ -58,6 +67,7 @@ struct kvm_vm {
     int fd; /* of a PVH guest, whose memory may be rearranged; else -1: it is
                closed by then, as is /dev/kvm's */
     struct stub stub;
+    enum paths paths; /* the stub's short ones */
     bool irqchip;     /* a PVH guest's APIC is KVM's own */
     uint8_t *view;    /* the frames by mfn; NULL: as the host has them */
     uint8_t tss_type; /* KVM changes that of sregs.tr at its exits */
@@ -149,6 +159,11 @@ void enter_touch(struct kvm_cpu *cpu, struct vcpu *vcpu);
 bool enter_read_selectors(struct kvm_cpu *cpu, struct vcpu *vcpu,
                           uint16_t selectors[4]);
 
+/* Run our own code in ring 3, from (from) to the `out` at (end). False if it
+ * did not get there. The guest's registers in the VM are lost. */
+bool enter_own(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t from,
+               uint64_t end);
+
 /* KVM_RUN: 0, or the -errno it answered. */
 int enter_run(struct kvm_cpu *cpu);
 
@@ -158,8 +173,53 @@ void exit_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
 /* The hypercall that the guest's registers say. */
 void exit_serve_hypercall(struct vcpu *vcpu);
 
+/* The VM stopped at (rip), or ring 0 faulted there: if that is on a short path,
+ * what it was for is served now. Else false. */
+bool exit_serve_path(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t rip,
+                     bool faulted);
+
 /* A trap of the guest: emulated, or its own. */
 void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap);
+
+/*
+ * probe.c: a call left the VM that a short path might have served, and
+ * vcpu->regs are its. When it seems worth while, find out if there are short
+ * paths here.
+ */
+void probe_note(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/*
+ * path.c: tell the short paths what they may do; take back what they changed,
+ * before anything of the VM's state is looked at. Nothing happens where there
+ * are none.
+ */
+void path_load(struct kvm_cpu *cpu, struct vcpu *vcpu);
+void path_take(struct kvm_cpu *cpu, struct vcpu *vcpu);
+
+/* What a short path was for that did not come to its end. */
+struct path_cut {
+    enum { CUT_CALL, CUT_TRAP } what; /* a SYSCALL, or ... */
+    uint8_t vector;
+    struct stub_frame frame;
+    uint64_t cr2;
+};
+
+/*
+ * The VM stopped at (rip), or ring 0 faulted there. True if that is on a short
+ * path. Then vcpu->regs are now as behind the SYSCALL that it began with, but
+ * for RIP, RFLAGS, CS and SS; or as at the trap, but for what is in the frame.
+ */
+bool path_undo(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t rip,
+               bool faulted, struct path_cut *cut);
+
+/* Is there one for hypercall (nr)? */
+bool path_is_for(unsigned nr);
+
+/* Is that a gate into them? Then of (vector). */
+bool path_is_gate(const struct kvm_cpu *cpu, uint64_t rip, uint8_t *vector);
+
+/* Is that a place of theirs, in ring 0? */
+bool path_is_at(const struct kvm_cpu *cpu, uint64_t rip);
 
 /*
  * syscall.c: the VM left from where SYSCALL leads, or not: then false. Of the
@@ -168,15 +228,17 @@ void exit_serve_trap(struct vcpu *vcpu, const struct trap *trap);
  */
 bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
-/* The same for whoever is known to have been on the way there. */
+/* The same for whoever is known to have been on the way there: RCX and R11 are
+ * in vcpu->regs. */
 void syscall_make(struct kvm_cpu *cpu, struct vcpu *vcpu);
 
 /*
- * One KVM takes a SYSCALL of 32-bit code to the lower half of CSTAR, on the
- * program's own stack, and faults there. True if that is what (vector) is:
- * then it was an undefined instruction, as it is on other CPUs.
+ * One KVM takes a SYSCALL of 32-bit code to the lower half of CSTAR, and faults
+ * there in ring 0. True if that is what (vector) is: then it was an undefined
+ * instruction, as it is on other CPUs.
  */
-bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector);
+bool syscall_serve_lost(const struct kvm_cpu *cpu, struct vcpu *vcpu,
+                        uint8_t vector);
 
 /*
  * port.c: (vcpu) did something else than a hypercall to the engine's port: an

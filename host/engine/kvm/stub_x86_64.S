@@ -51,7 +51,6 @@ stub_code_end:
 
     .globl stub_syscall
 stub_syscall:
-    outb %al, $STUB_PORT
 
     /* CSTAR: from 32-bit code */
     .globl stub_syscall32
@@ -68,6 +67,11 @@ stub_selectors:
     .globl stub_selectors_out
 stub_selectors_out:
     outb %al, $STUB_PORT
+
+    /* To LSTAR as any program gets there. */
+    .globl stub_ask
+stub_ask:
+    syscall
     .globl stub_syscall_end
 stub_syscall_end:
 

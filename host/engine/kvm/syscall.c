@@ -4,7 +4,6 @@
  */
 #include "host/domain.h"
 #include "host/engine/kvm/kvm.h"
-#include "host/guest_access.h"
 #include "host/pv/bounce.h"
 
 #define VECTOR_UD 6
@@ -26,6 +25,8 @@ static void serve(struct kvm_cpu *cpu, struct vcpu *vcpu, bool narrow)
 {
     go_behind(vcpu, narrow);
     cpu->in_ring0 = true;
+    if (!narrow)
+        probe_note(cpu, vcpu);
     if (vcpu->user_mode || narrow) {
         cpu->counts.nr[EXIT_SYSCALL]++;
         bounce_syscall(vcpu);
@@ -44,26 +45,29 @@ bool syscall_serve(struct kvm_cpu *cpu, struct vcpu *vcpu)
     const uint64_t at = vcpu->regs.rip - OUT_LENGTH;
     const bool narrow = at == stub_syscall_va(stub_syscall32);
 
+    if (exit_serve_path(cpu, vcpu, at, false))
+        return true;
     /* who jumps to our own code there gets what a jump to LSTAR leads to */
-    if (!narrow && at != stub_syscall_va(stub_syscall) &&
+    if (!narrow && at != stub_entry_va(vcpu->id, stub_entry_out) &&
+        at != stub_entry_va(vcpu->id, stub_probe_out) &&
         at != stub_syscall_va(stub_selectors_out))
         return false;
     serve(cpu, vcpu, narrow);
     return true;
 }
 
-bool syscall_serve_lost(struct vcpu *vcpu, uint8_t vector)
+bool syscall_serve_lost(const struct kvm_cpu *cpu, struct vcpu *vcpu,
+                        uint8_t vector)
 {
     static const struct trap undefined = {.vector = VECTOR_UD};
-    struct stub_frame frame;
+    const struct stub_frame *frame = &cpu->stub->frame;
 
     if (vector != VECTOR_PF || !vcpu->user_mode ||
-        guest_read(vcpu, guest_addr(vcpu->regs.rsp), &frame, sizeof frame) ||
-        frame.rip != (uint32_t)stub_syscall_va(stub_syscall32))
+        frame->rip != (uint32_t)stub_syscall_va(stub_syscall32))
         return false;
     go_behind(vcpu, true);
     vcpu->regs.rip -= SYSCALL_LENGTH;
-    vcpu->regs.rsp = frame.rsp;
+    vcpu->regs.rsp = frame->rsp;
     bounce_trap(vcpu, &undefined);
     return true;
 }

@@ -275,7 +275,8 @@ static int set_msrs(const struct kvm_cpu *cpu, unsigned id)
     const struct kvm_msr_entry entries[] = {
         {.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
         {.index = MSR_LSTAR,
-         .data = cpu->vm->stub.has_deputy ? deputy_entry(id) : syscall},
+         .data = cpu->vm->stub.has_deputy ? deputy_entry(id)
+                                          : stub_entry_va(id, stub_entry)},
         {.index = MSR_CSTAR,
          .data = syscall + (uint64_t)(stub_syscall32 - stub_syscall)},
         {.index = MSR_FMASK, .data = FMASK_BITS},

@@ -6,7 +6,7 @@
 #include "host/engine/kvm/kvm.h"
 
 static struct stub_cpu pages;
-static struct kvm_vm vm = {.stub.has_deputy = true};
+static struct kvm_vm vm = {.stub.has_deputy = true, .paths = PATHS_NONE};
 static struct kvm_cpu cpu = {.vm = &vm, .stub = &pages};
 static struct domain dom;
 static struct vcpu vcpu;
