@@ -22,13 +22,14 @@
 #define WORD_MAX 256
 
 static struct netif *device;
+static bool has_ipv4; /* or will have */
 static struct wait_queue changed;
 
 bool ip_wait(uint64_t deadline_ns)
 {
     GUEST_LOCKED;
 
-    while (device && ip4_addr_isany(netif_ip4_addr(device)))
+    while (device && has_ipv4 && ip4_addr_isany(netif_ip4_addr(device)))
         if (!thread_wait(&changed, deadline_ns))
             break;
     return device && !ip4_addr_isany(netif_ip4_addr(device));
@@ -138,6 +139,7 @@ static bool start_ipv4(const char *line)
     find_word(line, "ip=", word);
     if (!strcmp(word, "none"))
         return true;
+    has_ipv4 = true;
     if (!strcmp(word, "dhcp"))
         return dhcp_start(device) == ERR_OK;
     return set_static(word);

@@ -177,6 +177,16 @@ def it_answers_pings_and_asks_them():
             assert f" bytes from {address}: seq=1 " in result.console, result
 
 
+def it_pings_without_ipv4():
+    """With ip=none nobody waits for an address by DHCP either."""
+    with lan.Tap() as device:
+        result = guest.run("--net", f"vifname={device.name}",
+                           guest=guest.example("ping"),
+                           args=["ip=none", lan.WORDS[1], lan.HOST6, "2"])
+    assert result.status == 0, result
+    assert f" bytes from {lan.HOST6}: seq=1 " in result.console, result
+
+
 def ping_tells_what_is_wrong():
     with lan.Tap() as device:
         for words, status, said in (
@@ -323,6 +333,7 @@ if __name__ == "__main__":
         ten_thousand_connections_open_and_close,
         an_interface_that_was_down_carries_on,
         it_answers_pings_and_asks_them,
+        it_pings_without_ipv4,
         ping_tells_what_is_wrong,
         one_guest_pings_another,
         an_analyser_finds_nothing_wrong_with_its_frames,

@@ -24,7 +24,8 @@
 
 /*
  * Wait until the device has an IPv4 address, as DHCP gives one, or
- * (deadline_ns) of system time (pvguest/clock.h): true if it has.
+ * (deadline_ns) of system time (pvguest/clock.h): true if it has. With ip=none
+ * it never will, and that is known at once.
  */
 bool ip_wait(uint64_t deadline_ns);
 
