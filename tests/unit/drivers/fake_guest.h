@@ -56,17 +56,4 @@ void *fake_map(grant_ref_t ref, bool write);
 void fake_unmap(grant_ref_t ref);
 unsigned fake_grants(void); /* lent now */
 
-/*
- * A test that ends with (end), even if that finds something wrong: Criterion
- * prints what a fini finds, and counts the test as passed.
- */
-#define TEST_ENDING(suite, name, end) \
-    static void name(void);           \
-    Test(suite, name)                 \
-    {                                 \
-        name();                       \
-        end();                        \
-    }                                 \
-    static void name(void)
-
 #endif

@@ -8,14 +8,13 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <pvdrivers/net.h>
 #include <pvguest/thread.h>
 
 #include "fake_guest.h"
 #include "fake_net.h"
 #include "fake_store.h"
+#include "vif_fixture.h"
 
-static struct net *net;
 static uint8_t frame[8192];
 static unsigned nr_done, nr_failed, nr_received;
 
@@ -28,23 +27,12 @@ static void receive(struct net_buffer *buffer, void *context)
 
 static void connected(void)
 {
-    fake_guest_init();
-    fake_store_init();
-    fake_net_init();
-    fake_net_start();
-    net = net_open(0);
-    cr_assert_not_null(net);
+    vif_simple();
     net_set_receiver(net, receive, NULL);
 }
 
-static void closed(void)
-{
-    net_close(net);
-    cr_expect_eq(fake_grants(), 0, "%u pages still lent", fake_grants());
-    cr_expect_eq(fake.pages_used, 0, "%ld pages lost", fake.pages_used);
-}
-
-TestSuite(net_hostile, .init = connected);
+TestSuite(net_hostile, .init = connected, .fini = vif_close);
+TestSuite(net_kept, .init = connected); /* closed by the test */
 
 static void done(struct net_packet *packet, int status)
 {
@@ -92,7 +80,7 @@ static void expect_alive(void)
 
 /* what was sent */
 
-TEST_ENDING(net_hostile, survives_ids_beyond_the_table, closed)
+Test(net_hostile, survives_ids_beyond_the_table)
 {
     struct net_packet packet;
 
@@ -102,7 +90,7 @@ TEST_ENDING(net_hostile, survives_ids_beyond_the_table, closed)
     cr_expect_eq(nr_failed, 1);
 }
 
-TEST_ENDING(net_hostile, survives_ids_not_outstanding, closed)
+Test(net_hostile, survives_ids_not_outstanding)
 {
     struct net_packet packet;
 
@@ -113,7 +101,7 @@ TEST_ENDING(net_hostile, survives_ids_not_outstanding, closed)
     cr_expect_eq(nr_failed, 1);
 }
 
-TEST_ENDING(net_hostile, survives_double_responses, closed)
+Test(net_hostile, survives_double_responses)
 {
     struct net_packet packets[2];
     uint16_t first;
@@ -128,7 +116,7 @@ TEST_ENDING(net_hostile, survives_double_responses, closed)
     cr_expect_eq(nr_failed, 1, "the second alone is lost");
 }
 
-TEST_ENDING(net_hostile, survives_counters_of_what_was_not_sent, closed)
+Test(net_hostile, survives_counters_of_what_was_not_sent)
 {
     struct net_packet packet;
 
@@ -139,7 +127,7 @@ TEST_ENDING(net_hostile, survives_counters_of_what_was_not_sent, closed)
     cr_expect_eq(nr_failed, 1);
 }
 
-TEST_ENDING(net_hostile, survives_counters_that_go_back, closed)
+Test(net_hostile, survives_counters_that_go_back)
 {
     struct net_packet packet;
 
@@ -151,7 +139,7 @@ TEST_ENDING(net_hostile, survives_counters_that_go_back, closed)
 }
 
 /* What is ours to send stays with it if it does not let go of it. */
-Test(net_hostile, is_not_held_up_by_pages_kept)
+Test(net_kept, is_not_held_up_by_pages_kept)
 {
     struct net_packet packet = {
         .pieces = &whole,
@@ -179,7 +167,7 @@ static uint16_t take(void)
     return request.id;
 }
 
-TEST_ENDING(net_hostile, survives_buffers_in_wrong_slots, closed)
+Test(net_hostile, survives_buffers_in_wrong_slots)
 {
     fake_net_answer(take() ^ 1, 0, 0, 60);
     fake_net_push();
@@ -187,14 +175,14 @@ TEST_ENDING(net_hostile, survives_buffers_in_wrong_slots, closed)
     cr_expect_eq(nr_received, 0);
 }
 
-TEST_ENDING(net_hostile, survives_counters_of_buffers_not_posted, closed)
+Test(net_hostile, survives_counters_of_buffers_not_posted)
 {
     fake_net.queues[0].rx.rsp_prod += 1000;
     fake_net_push();
     expect_broken();
 }
 
-TEST_ENDING(net_hostile, survives_frames_without_an_end, closed)
+Test(net_hostile, survives_frames_without_an_end)
 {
     for (unsigned i = 0; i < 256; i++)
         fake_net_answer(take(), 0, NETRXF_more_data, 60);
@@ -203,7 +191,7 @@ TEST_ENDING(net_hostile, survives_frames_without_an_end, closed)
     cr_expect_eq(nr_received, 0);
 }
 
-TEST_ENDING(net_hostile, survives_half_frames, closed)
+Test(net_hostile, survives_half_frames)
 {
     fake_net_answer(take(), 0, NETRXF_more_data, 60);
     fake_net_push();
@@ -211,7 +199,7 @@ TEST_ENDING(net_hostile, survives_half_frames, closed)
     cr_expect_eq(nr_received, 0);
 }
 
-TEST_ENDING(net_hostile, survives_extra_information_without_an_end, closed)
+Test(net_hostile, survives_extra_information_without_an_end)
 {
     fake_net_answer(take(), 0, NETRXF_extra_info, 60);
     for (unsigned i = 1; i < 256; i++) {
@@ -223,7 +211,7 @@ TEST_ENDING(net_hostile, survives_extra_information_without_an_end, closed)
     cr_expect_eq(nr_received, 0);
 }
 
-TEST_ENDING(net_hostile, skips_extra_information_it_does_not_know, closed)
+Test(net_hostile, skips_extra_information_it_does_not_know)
 {
     fake_net_answer(take(), 0, NETRXF_extra_info, 60);
     take();
@@ -236,7 +224,7 @@ TEST_ENDING(net_hostile, skips_extra_information_it_does_not_know, closed)
     expect_alive();
 }
 
-TEST_ENDING(net_hostile, drops_frames_of_impossible_sizes, closed)
+Test(net_hostile, drops_frames_of_impossible_sizes)
 {
     static const struct {
         uint16_t offset;
@@ -254,7 +242,7 @@ TEST_ENDING(net_hostile, drops_frames_of_impossible_sizes, closed)
     }
 }
 
-TEST_ENDING(net_hostile, drops_the_whole_of_a_frame_with_one_bad_part, closed)
+Test(net_hostile, drops_the_whole_of_a_frame_with_one_bad_part)
 {
     fake_net_answer(take(), 0, NETRXF_more_data, 60);
     fake_net_answer(take(), 0, NETRXF_more_data, -1);
@@ -266,7 +254,7 @@ TEST_ENDING(net_hostile, drops_the_whole_of_a_frame_with_one_bad_part, closed)
 }
 
 /* Else it could write to a frame while we read it. */
-Test(net_hostile, takes_no_buffer_that_is_still_written_to)
+Test(net_kept, takes_no_buffer_that_is_still_written_to)
 {
     netif_rx_request_t request;
 

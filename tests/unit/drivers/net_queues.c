@@ -7,23 +7,15 @@
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <pvdrivers/net.h>
 #include <pvguest/thread.h>
 
 #include "fake_guest.h"
 #include "fake_net.h"
 #include "fake_store.h"
+#include "vif_fixture.h"
 
-static struct net *net;
 static uint8_t frame[64];
 static unsigned nr_done, nr_failed, nr_received;
-
-static void backend(void)
-{
-    fake_guest_init();
-    fake_store_init();
-    fake_net_init();
-}
 
 static void receive(struct net_buffer *buffer, void *context)
 {
@@ -36,27 +28,19 @@ static void opened(unsigned vcpus, unsigned offered)
 {
     fake.vcpus = vcpus;
     fake_net.max_queues = offered;
-    fake_net_start();
-    net = net_open(0);
-    cr_assert_not_null(net);
+    vif_open();
     net_set_receiver(net, receive, NULL);
 }
 
 static void two(void)
 {
-    backend();
+    vif_backend();
     opened(2, 8);
 }
 
-static void closed(void)
-{
-    net_close(net);
-    cr_expect_eq(fake_grants(), 0, "%u pages still lent", fake_grants());
-    cr_expect_eq(fake.pages_used, 0, "%ld pages lost", fake.pages_used);
-}
-
-TestSuite(net_queues, .init = two);
-TestSuite(net_queues_made, .init = backend); /* as the test says */
+TestSuite(net_queues, .init = two, .fini = vif_close);
+/* Opened by the test. */
+TestSuite(net_queues_made, .init = vif_backend, .fini = vif_close);
 
 static struct net_counters counters(void)
 {
@@ -98,7 +82,7 @@ static unsigned queue_of(uint8_t host)
     return fake_net.queue;
 }
 
-TEST_ENDING(net_queues_made, are_as_many_as_both_ends_have, closed)
+Test(net_queues_made, are_as_many_as_both_ends_have)
 {
     static const struct {
         unsigned vcpus, offered, nr;
@@ -118,7 +102,7 @@ TEST_ENDING(net_queues_made, are_as_many_as_both_ends_have, closed)
     }
 }
 
-TEST_ENDING(net_queues_made, need_no_word_if_there_is_one, closed)
+Test(net_queues_made, need_no_word_if_there_is_one)
 {
     opened(1, 8);
     cr_expect_null(fake_store_read(FAKE_VIF "/multi-queue-num-queues"));
@@ -126,7 +110,7 @@ TEST_ENDING(net_queues_made, need_no_word_if_there_is_one, closed)
     cr_expect_null(fake_store_read(FAKE_VIF "/queue-0/tx-ring-ref"));
 }
 
-TEST_ENDING(net_queues, keep_a_flow_together_and_share_many, closed)
+Test(net_queues, keep_a_flow_together_and_share_many)
 {
     unsigned nr[2] = {0};
 
@@ -143,7 +127,7 @@ TEST_ENDING(net_queues, keep_a_flow_together_and_share_many, closed)
     cr_expect_eq(nr_failed, 0);
 }
 
-TEST_ENDING(net_queues, receive_each, closed)
+Test(net_queues, receive_each)
 {
     for (unsigned i = 0; i < 1000; i++) {
         fake_net.queue = i % 2;
@@ -162,7 +146,7 @@ TEST_ENDING(net_queues, receive_each, closed)
  * when the second begins to,
  * then its queue's events go there from the next on, and not before.
  */
-TEST_ENDING(net_queues, interrupt_their_vcpus_when_these_run, closed)
+Test(net_queues, interrupt_their_vcpus_when_these_run)
 {
     for (unsigned running = 0; running < 2; running++) {
         fake.parallel = running;
@@ -177,7 +161,7 @@ TEST_ENDING(net_queues, interrupt_their_vcpus_when_these_run, closed)
     cr_expect_eq(nr_received, 4);
 }
 
-TEST_ENDING(net_queues, wait_for_the_one_that_is_full, closed)
+Test(net_queues, wait_for_the_one_that_is_full)
 {
     static struct net_packet packets[256];
     unsigned nr = 0;
@@ -194,7 +178,7 @@ TEST_ENDING(net_queues, wait_for_the_one_that_is_full, closed)
 }
 
 /* A new backend that has but one. */
-TEST_ENDING(net_queues, become_one_for_a_lesser_backend, closed)
+Test(net_queues, become_one_for_a_lesser_backend)
 {
     struct net_packet lost[2];
 
@@ -214,7 +198,7 @@ TEST_ENDING(net_queues, become_one_for_a_lesser_backend, closed)
     cr_expect_eq(nr_failed, 2);
 }
 
-TEST_ENDING(net_queues, end_together_when_one_lies, closed)
+Test(net_queues, end_together_when_one_lies)
 {
     struct net_packet packets[2];
 
@@ -230,13 +214,12 @@ TEST_ENDING(net_queues, end_together_when_one_lies, closed)
 }
 
 /* Memory for some of them. */
-Test(net_queues_refused, are_all_or_none, .init = backend)
+Test(net_queues_refused, are_all_or_none, .init = vif_backend,
+     .fini = vif_nothing_lost)
 {
     fake.vcpus = 4;
     fake_net.max_queues = 8;
     fake.grant_limit = 5;
     fake_net_start();
     cr_expect_null(net_open(0));
-    cr_expect_eq(fake_grants(), 0);
-    cr_expect_eq(fake.pages_used, 0);
 }
