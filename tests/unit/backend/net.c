@@ -295,6 +295,8 @@ Test(net_unconnected, finishes_checksums_the_guest_cannot)
     cr_expect_neq(memcmp(net_received.bytes + 50, head, 2), 0);
 }
 
+static const uint8_t tagged[] = {0x81, 0, 0, 5, 0x08, 0}; /* IPv4 */
+
 /* As a frame's of a host's VLAN over a tap device. */
 Test(net, finishes_checksums_behind_a_vlans_tag)
 {
@@ -304,12 +306,12 @@ Test(net, finishes_checksums_behind_a_vlans_tag)
     net_link_gives(
         100, 0,
         (struct offload){.partial = true, .csum_start = 38, .csum_offset = 16});
-    memcpy(coming + 12, "\x81\0\0\5\x08\0", 6);
+    memcpy(coming + 12, tagged, sizeof tagged);
     coming[60] = 1; /* in the low half of a word: its sum is 1 << 8 */
     fake_notify();
     cr_assert_eq(net_take_received(), 100);
     cr_expect_eq(net_received.flags, NETRXF_data_validated);
-    cr_expect_arr_eq(net_received.bytes + 12, "\x81\0\0\5\x08\0", 6);
+    cr_expect_arr_eq(net_received.bytes + 12, tagged, sizeof tagged);
     cr_expect_arr_eq(net_received.bytes + 54, "\xfe\xff", 2);
 }
 
@@ -321,9 +323,9 @@ Test(net, sends_behind_a_vlans_tag)
     net_link.link.takes_partial = false;
     net_tcp_header(DATA, 0);
     memmove(page + 16, page + 12, 100);
-    memcpy(page + 12, "\x81\0\0\5", 4);
+    memcpy(page + 12, tagged, 4);
     cr_expect_eq(net_send(&piece, 1, NETTXF_csum_blank), NETIF_RSP_OKAY);
-    cr_expect_arr_eq(net_link.sent[0].bytes + 12, "\x81\0\0\5\x08\0", 6);
+    cr_expect_arr_eq(net_link.sent[0].bytes + 12, tagged, sizeof tagged);
     cr_expect_not(net_link.sent[0].work.partial);
     cr_expect_neq(net_link.sent[0].bytes[54] | net_link.sent[0].bytes[55], 0);
 }
