@@ -41,6 +41,7 @@ static void set_clock(struct domain *dom)
 void domain_work(struct vcpu *vcpu)
 {
     struct domain *dom = vcpu->domain;
+    uint64_t now;
 
     if (!turn_is_polled(&dom->turn)) {
         wait_for(&dom->wait, 0);
@@ -48,8 +49,9 @@ void domain_work(struct vcpu *vcpu)
     }
     serve_others(dom);
     set_clock(dom);
-    vcpu_run_timers(vcpu, clock_now(&dom->clock));
-    runstate_refresh(vcpu, clock_now(&dom->clock));
+    now = clock_now(&dom->clock);
+    vcpu_run_timers(vcpu, now);
+    runstate_refresh(vcpu, now);
 }
 
 /* While all sleep is the time to set the clock right. */
