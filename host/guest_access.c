@@ -207,14 +207,21 @@ void guest_walk_paging(const struct memory *mem, const struct paging *paging,
         walk->mfn = INVALID_MFN;
 }
 
-void guest_walk_vcpu(const struct vcpu *vcpu, uint64_t va, struct walk *walk)
+/* By the L4 (root), if it is a PV guest's. */
+static void walk_from(const struct vcpu *vcpu, mfn_t root, uint64_t va,
+                      struct walk *walk)
 {
     const struct domain *dom = vcpu->domain;
 
     if (dom->abi == ABI_PVH)
         guest_walk_paging(&dom->mem, &vcpu->paging, va, walk);
     else
-        guest_walk(&dom->mem, vcpu_root(vcpu), va, walk);
+        guest_walk(&dom->mem, root, va, walk);
+}
+
+void guest_walk_vcpu(const struct vcpu *vcpu, uint64_t va, struct walk *walk)
+{
+    walk_from(vcpu, vcpu_root(vcpu), va, walk);
 }
 
 /* A kernel without CR0.WP may write where the tables forbid it. */
@@ -224,12 +231,13 @@ static bool ignores_readonly(const struct vcpu *vcpu)
 }
 
 /* The host's view of the byte at (va), good to the end of its page. */
-static uint8_t *translate(const struct vcpu *vcpu, uint64_t va, bool write)
+static uint8_t *translate(const struct vcpu *vcpu, mfn_t root, uint64_t va,
+                          bool write)
 {
     const struct memory *mem = &vcpu->domain->mem;
     struct walk walk;
 
-    guest_walk_vcpu(vcpu, va, &walk);
+    walk_from(vcpu, root, va, &walk);
     if (!walk.present || (write && !walk.writable && !ignores_readonly(vcpu)))
         return NULL;
     return (uint8_t *)memory_frame(mem, walk.mfn) + (va & (PAGE_SIZE - 1));
@@ -251,7 +259,7 @@ int guest_read(struct vcpu *vcpu, struct guest_addr from, void *to, size_t len)
         return -EFAULT;
     while (len > 0) {
         size_t part = bytes_on_page(va, len);
-        const uint8_t *bytes = translate(vcpu, va, false);
+        const uint8_t *bytes = translate(vcpu, vcpu_root(vcpu), va, false);
 
         if (!bytes)
             return -EFAULT;
@@ -263,17 +271,16 @@ int guest_read(struct vcpu *vcpu, struct guest_addr from, void *to, size_t len)
     return 0;
 }
 
-int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
-                size_t len)
+static int write_by(const struct vcpu *vcpu, mfn_t root, uint64_t va,
+                    const void *from, size_t len)
 {
     const uint8_t *buf = from;
-    uint64_t va = to.va;
 
     if (len > UINT64_MAX - va)
         return -EFAULT;
     while (len > 0) {
         size_t part = bytes_on_page(va, len);
-        uint8_t *bytes = translate(vcpu, va, true);
+        uint8_t *bytes = translate(vcpu, root, va, true);
 
         if (!bytes)
             return -EFAULT;
@@ -285,6 +292,18 @@ int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
     return 0;
 }
 
+int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
+                size_t len)
+{
+    return write_by(vcpu, vcpu_root(vcpu), to.va, from, len);
+}
+
+int guest_write_area(struct vcpu *vcpu, struct guest_addr to, const void *from,
+                     size_t len)
+{
+    return write_by(vcpu, vcpu->cr3, to.va, from, len);
+}
+
 bool guest_readable(struct vcpu *vcpu, struct guest_addr from, size_t len)
 {
     uint64_t va = from.va;
@@ -294,7 +313,7 @@ bool guest_readable(struct vcpu *vcpu, struct guest_addr from, size_t len)
     while (len > 0) {
         size_t part = bytes_on_page(va, len);
 
-        if (!translate(vcpu, va, false))
+        if (!translate(vcpu, vcpu_root(vcpu), va, false))
             return false;
         va += part;
         len -= part;

@@ -39,6 +39,10 @@ int guest_read(struct vcpu *vcpu, struct guest_addr from, void *to, size_t len);
 int guest_write(struct vcpu *vcpu, struct guest_addr to, const void *from,
                 size_t len);
 
+/* The same where the kernel has (to), whatever runs: for areas that it gave. */
+int guest_write_area(struct vcpu *vcpu, struct guest_addr to, const void *from,
+                     size_t len);
+
 /* Could all of it be read now? Nothing is copied. */
 bool guest_readable(struct vcpu *vcpu, struct guest_addr from, size_t len);
 

@@ -146,15 +146,15 @@ void runstate_publish(struct vcpu *vcpu)
     if (!area.va)
         return;
     if (!wants_update_flag(vcpu->domain)) {
-        (void)guest_write(vcpu, area, &copy, sizeof copy);
+        (void)guest_write_area(vcpu, area, &copy, sizeof copy);
         return;
     }
-    if (guest_write(vcpu, entry_time, &updating, sizeof updating))
+    if (guest_write_area(vcpu, entry_time, &updating, sizeof updating))
         return;
     copy.state_entry_time = updating;
-    if (guest_write(vcpu, area, &copy, sizeof copy))
+    if (guest_write_area(vcpu, area, &copy, sizeof copy))
         return;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    (void)guest_write(vcpu, entry_time, &vcpu->runstate.state_entry_time,
-                      sizeof updating);
+    (void)guest_write_area(vcpu, entry_time, &vcpu->runstate.state_entry_time,
+                           sizeof updating);
 }

@@ -58,12 +58,12 @@ void vcpu_publish_time(struct vcpu *vcpu)
     copy = vcpu->info->time;
     version = copy.version & ~1u; /* the guest may have scribbled on it */
     copy.version = version | 1;
-    if (guest_write(vcpu, area, &copy.version, sizeof copy.version))
+    if (guest_write_area(vcpu, area, &copy.version, sizeof copy.version))
         return;
-    if (guest_write(vcpu, area, &copy, sizeof copy))
+    if (guest_write_area(vcpu, area, &copy, sizeof copy))
         return;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    (void)guest_write(vcpu, area, &version, sizeof version);
+    (void)guest_write_area(vcpu, area, &version, sizeof version);
 }
 
 static bool ticks(const struct vcpu *vcpu)

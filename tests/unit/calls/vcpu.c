@@ -226,6 +226,30 @@ Test(vcpu, accounts_where_its_time_went)
     cr_expect_leq(sum, now() - start);
 }
 
+/* Whose tables have nothing of the kernel's. */
+Test(vcpu, tells_the_kernel_while_user_mode_runs)
+{
+    struct vcpu_register_runstate_memory_area area;
+    struct vcpu_register_time_memory_area time;
+    const struct vcpu_runstate_info *shown = page(FREE_PAGE);
+    const struct vcpu_time_info *line = (const void *)(shown + 1);
+    uint32_t version;
+
+    area.addr.p = page_va(FREE_PAGE);
+    time.addr.p = page_va(FREE_PAGE) + sizeof *shown;
+    cr_expect_eq(vcpu_op(VCPUOP_register_runstate_memory_area, area), 0);
+    cr_expect_eq(vcpu_op(VCPUOP_register_vcpu_time_memory_area, time), 0);
+    version = line->version;
+    vcpu->user_mode = true;
+    runstate_set(vcpu, RUNSTATE_blocked);
+    clock_steer(&dom->clock);
+    vcpu_publish_time(vcpu);
+    cr_expect_eq(shown->state, RUNSTATE_blocked);
+    cr_expect_neq(line->version, version);
+    cr_expect(vcpu->user_mode);
+    vcpu->user_mode = false;
+}
+
 /* What /proc/self/task/N/schedstat would say: ran, waited, turns. */
 static void thread_waited(uint64_t ns)
 {
