@@ -76,7 +76,7 @@ static void load_handlers(struct stub_path *path, const struct vcpu *vcpu,
 static void begin(struct kvm_cpu *cpu)
 {
     cpu->short_paths = true;
-    stub_lead_to(cpu->stub, stub_entry_path);
+    stub_fill_paths(cpu->stub, cpu->vcpu->id);
     cpu->run->s.regs.sregs.idt.base =
         cpu->stub_va + offsetof(struct stub_cpu, idt);
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
@@ -84,13 +84,14 @@ static void begin(struct kvm_cpu *cpu)
 
 void path_load(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    struct stub_path *path = &cpu->stub->path;
     const struct domain *dom = vcpu->domain;
     const bool allowed = !cpu->armed && !dom->config->trace;
     const bool iopl = dom->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
+    struct stub_path *path;
 
     if (cpu->vm->paths != PATHS_USED)
         return;
+    path = &cpu->stub->path;
     if (!cpu->short_paths)
         begin(cpu);
     path->user_mode = vcpu->user_mode;
@@ -112,10 +113,11 @@ void path_load(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
 void path_take(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
-    const struct stub_path *path = &cpu->stub->path;
+    const struct stub_path *path;
 
     if (!cpu->short_paths)
         return;
+    path = &cpu->stub->path;
     vcpu->user_mode = path->user_mode;
     vcpu->gs_base = path->gs_base[0];
     vcpu->gs_base_user = path->gs_base[1];
@@ -213,8 +215,8 @@ static void undo_trap(const struct kvm_cpu *cpu, const char *at, bool faulted,
 bool path_undo(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t rip,
                bool faulted, struct path_cut *cut)
 {
-    const struct stub_path *path = &cpu->stub->path;
     const char *at = code_at(cpu, rip);
+    const struct stub_path *path;
 
     *cut = (struct path_cut){.what = CUT_CALL};
     if (!at && !is_at_entry(cpu, rip))
@@ -223,6 +225,7 @@ bool path_undo(struct kvm_cpu *cpu, struct vcpu *vcpu, uint64_t rip,
         vcpu->regs.rsp = cpu->stub->frame.rsp;
     if (!at)
         return true;
+    path = &cpu->stub->path;
     if (is_of_trap(cpu, at))
         undo_trap(cpu, at, faulted, cut);
     if (at >= stub_iret)

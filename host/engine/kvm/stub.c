@@ -14,59 +14,6 @@ static_assert(offsetof(struct stub_cpu, stack) % PAGE_SIZE == 0, "a page");
 static_assert(offsetof(struct stub_cpu, gdt) % PAGE_SIZE == 0, "a page");
 static_assert(sizeof(struct stub_cpu) / PAGE_SIZE <= STUB_GDT_PAGE, "room");
 
-#define AT(field, offset) \
-    static_assert(offsetof(struct stub_path, field) == (offset), #field)
-AT(may_bounce, PATH_BOUNCE);
-AT(may_iret, PATH_IRET);
-AT(may_call, PATH_CALLS);
-AT(user_mode, PATH_USER);
-AT(rax, PATH_RAX);
-AT(rbx, PATH_RBX);
-AT(rcx, PATH_RCX);
-AT(rdx, PATH_RDX);
-AT(r11, PATH_R11);
-AT(rsp, PATH_RSP);
-AT(from_user, PATH_FROM_USER);
-AT(vector, PATH_VECTOR);
-AT(trap, PATH_TRAP);
-AT(cr2, PATH_CR2);
-AT(cr3, PATH_CR3);
-AT(gs_base, PATH_GS);
-AT(info, PATH_INFO);
-AT(kernel_ss, PATH_KERNEL_SS);
-AT(kernel_sp, PATH_KERNEL_SP);
-AT(callback, PATH_CALLBACK);
-AT(callback_masks, PATH_CALLBACK_MASKS);
-AT(handlers, PATH_HANDLERS);
-AT(masking, PATH_MASKING);
-AT(iopl, PATH_IOPL);
-AT(iopl_mask, PATH_IOPL_MASK);
-AT(guest_cr2, PATH_GUEST_CR2);
-AT(count, PATH_COUNT);
-AT(new_rax, PATH_NEW_RAX);
-AT(new_rcx, PATH_NEW_RCX);
-AT(masks, PATH_MASKS);
-AT(mask, PATH_MASK);
-AT(has_error, PATH_HAS_ERROR);
-AT(keep, PATH_KEEP);
-AT(rip, PATH_FRAME);
-static_assert(offsetof(struct stub_cpu, stack) ==
-                  STUB_STACK_PAGE * (size_t)PAGE_SIZE,
-              "the code counts from there");
-static_assert(offsetof(struct stub_cpu, code) ==
-                  STUB_CODE_PAGE * (size_t)PAGE_SIZE,
-              "the code counts from there");
-static_assert(offsetof(struct stub_cpu, entry) ==
-                  STUB_ENTRY_PAGE * (size_t)PAGE_SIZE,
-              "the code counts from there");
-static_assert(offsetof(struct stub_cpu, code) ==
-                  offsetof(struct stub_cpu, entry) + PAGE_SIZE,
-              "the entry finds it there");
-static_assert(offsetof(struct stub_cpu, path) ==
-                  offsetof(struct stub_cpu, code) + PAGE_SIZE,
-              "the code finds it there");
-static_assert(sizeof(struct stub_path) == PAGE_SIZE, "a page");
-
 #define ENTRIES    512
 #define LARGE_PAGE (UINT64_C(2) << 20)
 #define L3_SPAN    (UINT64_C(512) << 30)
@@ -77,87 +24,10 @@ static_assert(sizeof(struct stub_path) == PAGE_SIZE, "a page");
 #define RING0_W (RING0 | PTE_RW | PTE_NX)
 #define RING3   (RING0 | PTE_USER)
 
-/*
- * A present interrupt gate to STUB_CS; ring 3 may use it if (dpl) is 3.
- * Whatever ring it comes from, the frame is on the first stack of the IST: at
- * the entry of SYSCALL, where a breakpoint may hit late, RSP is still the
- * program's.
- */
-#define GATE(dpl) (UINT64_C(0x8e01) << 32 | (uint64_t)(dpl) << 45)
-
-#define VECTOR_BP 3
-#define VECTOR_OF 4
-
-/* xen/arch-x86/xen-x86_64.h names the selectors; these are what they mean. */
-#define DESC_CODE0   UINT64_C(0x00af9b000000ffff)
-#define DESC_DATA0   UINT64_C(0x00cf93000000ffff)
-#define DESC_CODE3   UINT64_C(0x00affb000000ffff)
-#define DESC_CODE32  UINT64_C(0x00cffb000000ffff)
-#define DESC_DATA3   UINT64_C(0x00cff3000000ffff)
-#define GDT_FIRST    0xe000
-#define GDT_INDEX(s) (((s)-GDT_FIRST) / 8)
-
-#define TSS_RSP0   4
-#define TSS_IST1   36
-#define TSS_IOMAP  102
-#define TSS_BITMAP 104
-
 static uint64_t page_gpa(const struct stub *stub, const void *page)
 {
     return stub->gpa +
            (uint64_t)((const char *)page - (const char *)stub->pages);
-}
-
-static void fill_gate(uint64_t *idt, unsigned vector, uint64_t va)
-{
-    const unsigned dpl = vector == VECTOR_BP || vector == VECTOR_OF ? 3 : 0;
-
-    uint64_t *gate = idt + 2 * (size_t)vector;
-
-    gate[0] = (va & 0xffff) | (uint64_t)STUB_CS << 16 | GATE(dpl) |
-              (va >> 16 & 0xffff) << 48;
-    gate[1] = va >> 32;
-}
-
-static void fill_idt(uint64_t *idt)
-{
-    for (unsigned i = 0; i < 256; i++)
-        fill_gate(idt, i,
-                  stub_code_va(stub_code + i * (size_t)STUB_VECTOR_SIZE));
-}
-
-/* The same, with those of short paths. */
-static void fill_own_idt(struct stub_cpu *own, unsigned id)
-{
-    fill_idt(own->idt);
-    for (unsigned i = 0; i < STUB_NR_GATES; i++)
-        if (STUB_GATES >> i & 1)
-            fill_gate(
-                own->idt, i,
-                stub_path_va(id, stub_gates + i * (size_t)STUB_GATE_SIZE));
-}
-
-/* Ports beyond the TSS's limit are closed as those are whose bit is set. */
-static void fill_tss(struct stub_cpu *own, unsigned id)
-{
-    const uint64_t rsp0 =
-        stub_cpu_va(id) + offsetof(struct stub_cpu, stack) + sizeof own->stack;
-    const uint16_t bitmap = TSS_BITMAP;
-
-    memcpy(own->tss + TSS_RSP0, &rsp0, sizeof rsp0);
-    memcpy(own->tss + TSS_IST1, &rsp0, sizeof rsp0);
-    memcpy(own->tss + TSS_IOMAP, &bitmap, sizeof bitmap);
-    memset(own->tss + TSS_BITMAP, 0xff, STUB_TSS_LIMIT + 1 - TSS_BITMAP);
-    own->tss[TSS_BITMAP + STUB_PORT / 8] &= (uint8_t) ~(1 << STUB_PORT % 8);
-}
-
-static void fill_gdt(struct stub_cpu *own)
-{
-    own->gdt[GDT_INDEX(STUB_CS)] = DESC_CODE0;
-    own->gdt[GDT_INDEX(STUB_SS)] = DESC_DATA0;
-    own->gdt[GDT_INDEX(FLAT_RING3_CS32)] = DESC_CODE32;
-    own->gdt[GDT_INDEX(FLAT_RING3_SS64)] = DESC_DATA3;
-    own->gdt[GDT_INDEX(FLAT_RING3_CS64)] = DESC_CODE3;
 }
 
 /* Map the pages that all vCPUs share, each with the rights that it needs. */
@@ -304,16 +174,10 @@ static void fill_pages(struct stub *stub)
     memcpy(pages->syscall, stub_syscall,
            (size_t)(stub_syscall_end - stub_syscall));
     memcpy(pages->deputy, deputy_code, (size_t)(deputy_code_end - deputy_code));
-    fill_idt(pages->idt);
+    stub_fill_idt(pages->idt);
     fill_shared_table(stub);
     for (unsigned i = 0; i < stub->nr_cpus; i++) {
-        fill_tss(&stub->cpus[i], i);
-        fill_gdt(&stub->cpus[i]);
-        fill_own_idt(&stub->cpus[i], i);
-        memcpy(stub->cpus[i].entry, stub_entry,
-               (size_t)(stub_entry_end - stub_entry));
-        memcpy(stub->cpus[i].code, stub_path,
-               (size_t)(stub_path_end - stub_path));
+        stub_fill_cpu(&stub->cpus[i], i);
         fill_cpu_table(stub, &stub->cpus[i]);
     }
 }
@@ -424,11 +288,6 @@ void stub_set_ldt_page(struct stub *stub, const struct vcpu *vcpu, unsigned i,
 {
     stub->cpus[vcpu->id].l1[STUB_LDT_PAGE + i] =
         mfn ? mfn << PAGE_SHIFT | RING0_W : 0;
-}
-
-void stub_lead_to(struct stub_cpu *own, const char *label)
-{
-    own->entry[1] = (uint8_t)(label - stub_entry - 2); /* behind that jump */
 }
 
 void stub_show_spare(struct stub *stub, unsigned id, const void *shown)

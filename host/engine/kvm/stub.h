@@ -273,6 +273,15 @@ static inline uint64_t stub_entry_va(unsigned id, const char *label)
            (uint64_t)(label - stub_entry);
 }
 
+/*
+ * stub_tables.c: gates for all vectors to what all vCPUs share; what vCPU (id)
+ * needs beside these; and its short paths, which its entry leads to from now
+ * on: their pages are not touched where there are none.
+ */
+void stub_fill_idt(uint64_t *idt);
+void stub_fill_cpu(struct stub_cpu *own, unsigned id);
+void stub_fill_paths(struct stub_cpu *own, unsigned id);
+
 /* Let the entry of (own) lead to (label), of the same page. */
 void stub_lead_to(struct stub_cpu *own, const char *label);
 
