@@ -26,17 +26,19 @@ class NetCase(Case):
     """A run with a network device. When the guest has said (ready), dom0 runs
     the script (visit), and (check) sees what it said as well."""
 
-    def __init__(self, image, more, check, *disks, ready, visit, args=()):
-        super().__init__(image, more, check, *disks,
+    def __init__(self, image, more, check, *disks, ready, visit, args=(),
+                 vcpus=1):
+        super().__init__(image, more, check, *disks, vcpus=vcpus,
                          args=[f"ip={ADDRESS}/24,gw=10.77.0.1", *args])
         self.ready, self.visit = ready, visit
 
 
-def _was_visited(_, result, __):
+def _was_visited(case, result, _):
     assert result.status == 0, result
     assert " 0% packet loss" in result.visited, result
     assert "<h1>A Paravane unikernel</h1>" in result.visited, result
     assert f"<td>{ADDRESS}</td>" in result.visited, result
+    assert f"<td>queues</td><td>{case.vcpus}</td>" in result.visited, result
 
 
 NOISE = random.Random(5).randbytes(2 << 20)
@@ -65,7 +67,7 @@ CASES = [
                     tail -c {len(NOISE)} /run/got | md5sum
                 done
             """),
-    NetCase("httpd", "visited through Linux's netback", _was_visited,
+    NetCase("httpd", "visited through Linux's netback", _was_visited, vcpus=2,
             ready="http://", visit=f"""
                 {fetch("/")}
                 ping -c 4 -w 20 {ADDRESS}
