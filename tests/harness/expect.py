@@ -16,15 +16,16 @@ import teachos_cases
 # Its last line is its verdict.
 PROMISES = ["assists", "callbacks", "debug", "descriptors", "emulated", "events",
             "fifo", "freestanding", "grants", "interrupted", "libc", "mapped", "pages",
-            "smp", "threads", "timers", "traps", "vcpus", "vectors"]
+            "smp", "threads", "timers", "traps", "updates", "vcpus",
+            "vectors"]
 # The same, where rings are real and the guest has all addresses: everywhere
 # but on the process engine.
 RING_PROMISES = ["breakpoints", "fpu", "ldt", "segments", "upper",
                  "upper_calls", "usermode"]
 # What is done for PV kernels alone.
 PV_ONLY = ["assists", "breakpoints", "callbacks", "debug", "descriptors",
-           "emulated", "fpu", "ldt", "mapped", "upper_calls", "usermode",
-           "verdict_mmu"]
+           "emulated", "fpu", "ldt", "mapped", "updates", "upper_calls",
+           "usermode", "verdict_mmu"]
 # What they need that not every KVM has for ring 3: the word of paravane doctor.
 NEEDS_OF_KVM = {"breakpoints": "breakpoints", "fpu": "traps_fpu"}
 # All of its lines are known: tests/lab/NAME.txt.

@@ -157,10 +157,16 @@ mmu_update:
     orq $PTE_GLOBAL, %rdx
 2:  movabsq $(DEPUTY_VA + DEPUTY_WINDOW), %rbx
     addq DEPUTY_NEW_RAX(%rax), %rbx
-    testb $PTE_PRESENT, (%rbx)
-    jnz deputy_out
-    movq %rdx, (%rbx)
+    movq %rax, %rsp /* what another vCPU writes there meanwhile stays */
+    movq (%rbx), %rax
+    testb $PTE_PRESENT, %al
+    jnz 3f
+    lock cmpxchgq %rdx, (%rbx)
+    jne 3f
+    movq %rsp, %rax
     jmp no_error
+3:  movq %rsp, %rax
+    jmp deputy_out
 
 stack_switch:
     movq %rdi, DEPUTY_KERNEL_SS(%rax)
