@@ -109,18 +109,46 @@ static void go_by_helper(struct kvm_cpu *cpu, struct vcpu *vcpu)
     set_segments(cpu, vcpu, STUB_CS, STUB_SS);
 }
 
+/* As on Xen the M2P table is in those tables too that are the kernel's as well,
+ * unless that is strict. */
+enum stub_view enter_view(const struct domain *dom, mfn_t root)
+{
+    bool of_kernel = false, of_users = false;
+
+    for (unsigned i = 0; i < dom->nr_vcpus; i++) {
+        of_kernel |= dom->vcpus[i].cr3 == root;
+        of_users |= dom->vcpus[i].cr3_user == root;
+    }
+    if (!of_users)
+        return STUB_KERNEL;
+    if (of_kernel && !(dom->vm_assist >> VMASST_TYPE_m2p_strict & 1))
+        return STUB_BOTH;
+    return STUB_USER;
+}
+
+enum stub_view enter_install(struct kvm_cpu *cpu, struct vcpu *vcpu, mfn_t root)
+{
+    uint64_t *l4 = memory_frame(&vcpu->domain->mem, root);
+    const enum stub_view view = enter_view(vcpu->domain, root);
+    const uint32_t changed = stub_install(&cpu->vm->stub, l4, view);
+
+    for (unsigned i = 0; changed >> i; i++)
+        if (changed >> i & 1)
+            kvm_touch(cpu, vcpu,
+                      (root << PAGE_SHIFT) +
+                          (STUB_FIRST_SLOT + i) * sizeof *l4);
+    return view;
+}
+
 static void load_table(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const mfn_t root = vcpu_root(vcpu);
-    const bool of_users = root == vcpu->cr3_user;
-    uint64_t *l4 = memory_frame(&vcpu->domain->mem, root);
 
-    if ((cpu->cr3 == root && cpu->cr3_of_users == of_users) || !l4)
+    if (!memory_frame(&vcpu->domain->mem, root) ||
+        (cpu->cr3 == root &&
+         (cpu->cr3_view == STUB_KERNEL) == (root != vcpu->cr3_user)))
         return;
-    cpu->cr3_of_users = of_users;
-    if (stub_install(&cpu->vm->stub, l4, of_users))
-        kvm_touch(cpu, vcpu,
-                  (root << PAGE_SHIFT) + STUB_LAST_SLOT * sizeof *l4);
+    cpu->cr3_view = enter_install(cpu, vcpu, root);
     cpu->cr3 = root;
     cpu->run->s.regs.sregs.cr3 = root << PAGE_SHIFT;
     cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
@@ -141,14 +169,15 @@ void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu)
 {
     const struct regs *r = &vcpu->regs;
 
-    deputy_load(cpu, vcpu);
-    load_general(&cpu->run->s.regs.regs, r);
-    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     load_table(cpu, vcpu);
     load_bases(cpu, vcpu);
     control_load(cpu, vcpu);
     segment_load_ldt(cpu, vcpu);
+    deputy_load(cpu, vcpu);
     path_load(cpu, vcpu);
+    /* last: the above may pass through ring 0 */
+    load_general(&cpu->run->s.regs.regs, r);
+    cpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     if (cpu->flush || cpu->nr_touched)
         go_by_helper(cpu, vcpu);
     else if (cpu->in_ring0 || cpu->run->s.regs.sregs.cs.selector != r->cs ||

@@ -34,11 +34,11 @@ struct kvm_cpu {
     int fd; /* of the vCPU */
     struct kvm_run *run;
     size_t run_size;
-    struct stub_cpu *stub; /* its own part of the VM's */
-    uint64_t stub_va;      /* where the guest has that */
-    mfn_t cr3;             /* the L4 in use in the VM */
-    bool cr3_of_users;     /* it is that of user programs, perhaps as well */
-    bool in_ring0;         /* the segments are the stub's */
+    struct stub_cpu *stub;   /* its own part of the VM's */
+    uint64_t stub_va;        /* where the guest has that */
+    mfn_t cr3;               /* the L4 in use in the VM */
+    enum stub_view cr3_view; /* what it shows of our slots */
+    bool in_ring0;           /* the segments are the stub's */
     bool in_stub;      /* it was interrupted: the guest's registers are on its
                           stack, or about to be, not yet in vcpu->regs */
     bool new_bases;    /* vcpu->fs_base or gs_base changed */
@@ -145,6 +145,16 @@ int vm_new(int kvm);
  */
 bool enter_possible(const struct kvm_cpu *cpu, struct vcpu *vcpu,
                     uint32_t *error);
+
+/*
+ * Who uses the L4 (root), which is there: programs, on any vCPU, see nothing in
+ * it that is for the kernel.
+ */
+enum stub_view enter_view(const struct domain *dom, mfn_t root);
+
+/* Fill our slots of it for those. */
+enum stub_view enter_install(struct kvm_cpu *cpu, struct vcpu *vcpu,
+                             mfn_t root);
 
 /* Hand vcpu->regs to the VM, by way of the helper if need be. */
 void enter_prepare(struct kvm_cpu *cpu, struct vcpu *vcpu);

@@ -39,14 +39,11 @@ static uint64_t info_va(const struct vcpu *vcpu)
 }
 
 /* Our slots in the L4 (root); its CR3, or 0 if there is none. */
-static uint64_t cr3_of(struct kvm_cpu *cpu, const struct vcpu *vcpu, mfn_t root,
-                       bool user)
+static uint64_t cr3_of(struct kvm_cpu *cpu, struct vcpu *vcpu, mfn_t root)
 {
-    uint64_t *l4 = root ? memory_frame(&vcpu->domain->mem, root) : NULL;
-
-    if (!l4)
+    if (!root || !memory_frame(&vcpu->domain->mem, root))
         return 0;
-    stub_install(&cpu->vm->stub, l4, user);
+    enter_install(cpu, vcpu, root);
     return root << PAGE_SHIFT;
 }
 
@@ -97,8 +94,8 @@ void path_load(struct kvm_cpu *cpu, struct vcpu *vcpu)
     path->user_mode = vcpu->user_mode;
     path->gs_base[0] = vcpu->gs_base;
     path->gs_base[1] = vcpu->gs_base_user;
-    path->cr3[0] = cr3_of(cpu, vcpu, vcpu->cr3, false);
-    path->cr3[1] = cr3_of(cpu, vcpu, vcpu->cr3_user, true);
+    path->cr3[0] = cr3_of(cpu, vcpu, vcpu->cr3);
+    path->cr3[1] = cr3_of(cpu, vcpu, vcpu->cr3_user);
     path->info = info_va(vcpu);
     path->kernel_ss = vcpu->kernel_ss;
     path->kernel_sp = vcpu->kernel_sp;
@@ -126,7 +123,7 @@ void path_take(struct kvm_cpu *cpu, struct vcpu *vcpu)
     vcpu->cr2 = path->guest_cr2;
     vcpu->ts = cpu->run->s.regs.sregs.cr0 & CR0_TS;
     cpu->cr3 = cpu->run->s.regs.sregs.cr3 >> PAGE_SHIFT;
-    cpu->cr3_of_users = cpu->cr3 == vcpu->cr3_user;
+    cpu->cr3_view = enter_view(vcpu->domain, cpu->cr3);
 }
 
 /* What was kept when a path began: the registers, the mode, its GS base. */

@@ -241,16 +241,32 @@ void stub_destroy(struct stub *stub)
     *stub = (struct stub){0};
 }
 
-bool stub_install(const struct stub *stub, uint64_t *l4, bool user)
+/* What (view) sees in (slot); 0: nothing. */
+static uint64_t slot_for(const struct stub *stub, unsigned slot,
+                         enum stub_view view)
 {
-    const uint64_t last = l4[STUB_LAST_SLOT];
+    if (slot == STUB_LAST_SLOT && stub->has_deputy)
+        return view == STUB_KERNEL ? stub->deputy_l4 : 0;
+    if (view == STUB_USER && (slot == 256 || slot == 258))
+        return 0;
+    return stub->l4[slot - STUB_FIRST_SLOT];
+}
 
-    if (memcmp(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4) != 0)
-        memcpy(l4 + STUB_FIRST_SLOT, stub->l4, stub->nr_l4 * sizeof *l4);
-    if (!stub->has_deputy)
-        return false;
-    l4[STUB_LAST_SLOT] = user ? 0 : stub->deputy_l4;
-    return l4[STUB_LAST_SLOT] != last;
+uint32_t stub_install(const struct stub *stub, uint64_t *l4,
+                      enum stub_view view)
+{
+    uint32_t changed = 0;
+
+    for (unsigned slot = STUB_FIRST_SLOT; slot <= STUB_LAST_SLOT; slot++) {
+        const uint64_t wanted = slot_for(stub, slot, view);
+
+        if (l4[slot] == wanted)
+            continue;
+        if (l4[slot])
+            changed |= 1u << (slot - STUB_FIRST_SLOT);
+        l4[slot] = wanted;
+    }
+    return changed;
 }
 
 bool stub_show_info(struct stub *stub, unsigned id, mfn_t mfn)

@@ -208,11 +208,19 @@ int stub_create(struct stub *stub, const struct memory *mem, unsigned nr_cpus,
                 uint64_t gpa, bool deputy);
 void stub_destroy(struct stub *stub);
 
+/* Whoever uses an L4 sees our slots, but not all of them. */
+enum stub_view {
+    STUB_KERNEL,
+    STUB_BOTH, /* without the deputy's */
+    STUB_USER, /* nor the M2P table's */
+};
+
 /*
- * Fill our slots of (l4), which is the kernel's or user programs'. True if the
- * last slot was the other's before: a shadow of it has to be told.
+ * Fill our slots of (l4). Returns those that had something else before, a bit
+ * each: a shadow of them has to be told.
  */
-bool stub_install(const struct stub *stub, uint64_t *l4, bool user);
+uint32_t stub_install(const struct stub *stub, uint64_t *l4,
+                      enum stub_view view);
 
 /* Show the deputy of vCPU (id) its struct vcpu_info in (mfn): true if it was
  * elsewhere. And where the entry for that is. */

@@ -160,13 +160,28 @@ Test(stub, the_deputy_is_in_kernels_tables_alone)
 {
     uint64_t l4[512] = {0};
 
-    cr_expect(stub_install(&stub, l4, false));
+    cr_expect_eq(stub_install(&stub, l4, STUB_KERNEL), 0, "nothing was there");
     cr_expect_eq(l4[STUB_LAST_SLOT], stub.deputy_l4);
-    cr_expect_not(stub_install(&stub, l4, false), "it is there");
-    cr_expect(stub_install(&stub, l4, true), "the same, used by programs now");
+    cr_expect_eq(l4[STUB_FIRST_SLOT - 1] | l4[STUB_LAST_SLOT + 1], 0);
+    cr_expect_eq(stub_install(&stub, l4, STUB_KERNEL), 0, "it is there");
+    cr_expect_eq(stub_install(&stub, l4, STUB_BOTH), 1 << 15,
+                 "the same, used by programs now");
     cr_expect_eq(l4[STUB_LAST_SLOT], 0);
     cr_expect_eq(memcmp(l4 + STUB_FIRST_SLOT, stub.l4, stub.nr_l4 * sizeof *l4),
                  0);
+}
+
+Test(stub, the_m2p_is_not_for_programs)
+{
+    uint64_t l4[512] = {0};
+
+    stub_install(&stub, l4, STUB_BOTH);
+    cr_expect_neq(l4[258], 0);
+    cr_expect_eq(stub_install(&stub, l4, STUB_USER), 1 << 0 | 1 << 2);
+    cr_expect_eq(l4[256] | l4[258], 0);
+    cr_expect_eq(l4[257], stub.l4[1]);
+    cr_expect_eq(stub_install(&stub, l4, STUB_KERNEL), 0);
+    cr_expect_eq(l4[258], stub.l4[2]);
 }
 
 Test(stub, each_vector_enters_at_its_own_place)
