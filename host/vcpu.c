@@ -41,7 +41,7 @@ bool vcpu_event_deliverable(const struct vcpu *vcpu)
 
 bool vcpu_has_to_wake(const struct vcpu *vcpu)
 {
-    return vcpu_event_deliverable(vcpu) ||
+    return (vcpu_event_deliverable(vcpu) && !vcpu->poll_past_upcall) ||
            (vcpu->nmi_pending && !vcpu->nmi_blocked);
 }
 

@@ -71,6 +71,7 @@ struct vcpu {
     bool tables_at_once;  /* nobody else runs yet */
     struct paging paging; /* of a PVH guest, instead of these */
     bool in_32bit;        /* a PVH guest calls from 32-bit code */
+    bool interrupts_off;  /* and with RFLAGS.IF clear */
 
     struct trap_entry traps[256];
     struct callback event, failsafe, syscall, syscall32, sysenter;
@@ -113,6 +114,7 @@ struct vcpu {
     /* while in SCHEDOP_poll; the array belongs to that call */
     const evtchn_port_t *poll_ports;
     unsigned nr_poll_ports;
+    bool poll_past_upcall; /* one that cannot be taken does not end it */
     uint32_t virq_port[NR_VIRQS];
 
     void *engine_vcpu; /* the engine's own record */

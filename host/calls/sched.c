@@ -54,8 +54,13 @@ static int scan(struct domain *dom, const evtchn_port_t *ports, unsigned nr)
     return 0;
 }
 
+/*
+ * A PVH guest may poll with interrupts off: an upcall that was pending before
+ * ends nothing then, a new one does, as on Xen.
+ */
 static long poll_ports(struct vcpu *vcpu, uint64_t arg)
 {
+    const bool pending = vcpu_event_deliverable(vcpu);
     evtchn_port_t ports[POLL_MAX_PORTS];
     struct sched_poll op;
     uint64_t until;
@@ -69,7 +74,7 @@ static long poll_ports(struct vcpu *vcpu, uint64_t arg)
                    op.nr_ports * sizeof *ports))
         return -EFAULT;
     rc = scan(vcpu->domain, ports, op.nr_ports);
-    if (rc || vcpu_event_deliverable(vcpu))
+    if (rc || (pending && !vcpu->interrupts_off))
         return rc < 0 ? rc : 0;
 
     until = op.timeout ? op.timeout : UINT64_MAX;
@@ -77,7 +82,9 @@ static long poll_ports(struct vcpu *vcpu, uint64_t arg)
         return 0;
     vcpu->poll_ports = ports;
     vcpu->nr_poll_ports = op.nr_ports;
+    vcpu->poll_past_upcall = pending;
     domain_sleep(vcpu, until, poll_is_over);
+    vcpu->poll_past_upcall = false;
     vcpu->poll_ports = NULL;
     vcpu->nr_poll_ports = 0;
     return 0;

@@ -9,6 +9,8 @@
 #include <pvguest/guest.h>
 #include <pvguest/thread.h>
 
+#include <hypercall/calls.h>
+
 #define MS 1000000ull
 
 static volatile unsigned nr_events;
@@ -146,6 +148,21 @@ static void strays(evtchn_port_t near, evtchn_port_t far)
     promise(nr_events == 2 && last_port == near, "and nothing is lost then");
 }
 
+/* Neither as PV nor as PVH: the upcall cannot be taken. */
+static bool a_pending_upcall_ends_no_poll(evtchn_port_t far)
+{
+    const uint64_t until = clock_system_ns() + 3 * MS;
+    evtchn_port_t other;
+    bool slept;
+
+    if (event_bind_ipi(0, count, NULL, &other) || event_send(far))
+        return false;
+    slept =
+        !hypercall_poll(&other, 1, until) && clock_system_ns() >= until - MS;
+    event_dispatch();
+    return event_close(other) == 0 && slept;
+}
+
 int main(void)
 {
     struct wait_queue queue = WAIT_QUEUE_INIT;
@@ -162,6 +179,8 @@ int main(void)
     promise(upcalls_keep_registers(far),
             "an upcall interrupts running code, which notices nothing");
     strays(near, far);
+    promise(a_pending_upcall_ends_no_poll(far),
+            "a poll sleeps beside an event that cannot be taken");
     promise(event_close(far) == 0 && event_close(near) == 0, "both ends close");
     promise(event_send(far) < 0, "nothing can be sent to a closed port");
     return verdict();

@@ -168,6 +168,7 @@ static void serve_hypercall(struct kvm_cpu *cpu, struct vcpu *vcpu)
 
     store_paging(cpu, vcpu);
     vcpu->in_32bit = !is_64bit(s);
+    vcpu->interrupts_off = !(r->rflags & RFLAGS_IF);
     if (s->ss.dpl != 0)
         result = -EPERM;
     else if (vcpu->in_32bit)

@@ -319,3 +319,46 @@ Test(pvh_calls, those_of_ring_3_are_not_there)
         cr_expect_eq(call(calls[i], 0), -ENOSYS, "%u", calls[i]);
     cr_expect_eq(call(__HYPERVISOR_sched_op, SCHEDOP_yield), 0);
 }
+
+static bool had_to_wake;
+
+static void see_whether_it_wakes(struct vcpu *sleeper)
+{
+    had_to_wake = vcpu_has_to_wake(sleeper);
+}
+
+/* For (port), until a moment that is still to come. */
+static long poll_for(evtchn_port_t port)
+{
+    struct sched_poll op = {.nr_ports = 1, .timeout = fake_now + 5000};
+
+    memcpy(at(LIST_PAGE), &port, sizeof port);
+    op.ports.p = (evtchn_port_t *)ADDRESS(LIST_PAGE);
+    return ask(__HYPERVISOR_sched_op, SCHEDOP_poll, &op, sizeof op);
+}
+
+Test(pvh_calls, an_upcall_ends_no_poll_with_interrupts_off)
+{
+    evtchn_port_t port;
+
+    cr_assert_eq(port_alloc(dom, PORT_IPI, &port), 0);
+    vcpu->info->evtchn_upcall_pending = 1;
+    cr_expect_eq(poll_for(port), 0);
+    cr_expect_eq(account.sleeps, 0, "it can be taken");
+
+    vcpu->interrupts_off = true;
+    had_to_wake = true;
+    while_asleep = see_whether_it_wakes;
+    cr_expect_eq(poll_for(port), 0);
+    cr_expect_eq(account.sleeps, 1);
+    cr_expect_not(had_to_wake, "it was there before");
+    cr_expect(vcpu_has_to_wake(vcpu), "other sleeps it ends");
+
+    while_asleep = NULL;
+    vcpu->info->evtchn_upcall_pending = 0;
+    cr_expect_eq(poll_for(port), 0);
+    cr_expect_eq(account.sleeps, 2);
+    vcpu->info->evtchn_upcall_pending = 1;
+    cr_expect(vcpu_has_to_wake(vcpu), "and a new one any");
+    port_close(dom, port);
+}
