@@ -146,6 +146,7 @@ def _cases(image):
                     *(disks or [Disk(image, "w")]), args=[command], **how)
 
     yield case("", _keeps_its_promises, "tests")
+    yield case("2 vCPUs", _keeps_its_promises, "tests", vcpus=2)
     yield Case("teachos", "a disk in memory", _keeps_its_promises,
                args=["tests"], initrd=image)
     yield case("a status", _says(7), "exit 7")

@@ -99,11 +99,10 @@ def programs_run_on_all_vcpus():
     guest.need_engine("kvm")
     with open(teachos_cases.DISK, "rb") as disk:
         content = disk.read()
-    for vcpus in ("2", "4"):
-        result = with_disk(content, lambda options, vcpus=vcpus: guest.run(
-            *options, "--vcpus", vcpus, guest=KERNEL, args=["tests"]))
-        assert result.status == 0, result
-        assert result.console.endswith("verdict: success\n"), result
+    result = with_disk(content, lambda options: guest.run(
+        *options, "--vcpus", "4", guest=KERNEL, args=["tests"]))
+    assert result.status == 0, result
+    assert result.console.endswith("verdict: success\n"), result
 
 
 if __name__ == "__main__":
