@@ -108,6 +108,7 @@ static void be_alone(int control, pid_t parent)
 
     for (int signal_nr = 1; signal_nr < SIGRTMIN; signal_nr++)
         signal(signal_nr, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN); /* nobody may read what it says */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0); /* an interrupt from the keyboard is the domain's affair */

@@ -67,6 +67,16 @@ static int go_down(struct link *link, const char *why)
     return -EIO;
 }
 
+/* As reading (0: the end) or writing told. */
+static int lose_peer(struct link *link, int error)
+{
+    if (error != 0 && error != EPIPE && error != ECONNRESET)
+        return go_down(link, strerror(error));
+    return go_down(link, link->config->kind == NET_USER
+                             ? "passt ended"
+                             : "the other end closed the socket");
+}
+
 /* The descriptor of another one, -EAGAIN if there is none yet. */
 static int next_peer(struct link *link)
 {
@@ -122,7 +132,7 @@ static void stream_flush(struct link *link)
             continue;
         if (len < 0) {
             if (errno != EAGAIN)
-                go_down(link, strerror(errno));
+                lose_peer(link, errno);
             break;
         }
         s->out_at += (size_t)len;
@@ -176,11 +186,9 @@ static int fill(struct link *link)
         len = read(link->fd, s->in + s->in_end, sizeof s->in - s->in_end);
     while (len < 0 && errno == EINTR);
     if (len == 0)
-        return go_down(link, link->config->kind == NET_USER
-                                 ? "passt ended"
-                                 : "the other end closed the socket");
+        return lose_peer(link, 0);
     if (len < 0)
-        return errno == EAGAIN ? 0 : go_down(link, strerror(errno));
+        return errno == EAGAIN ? 0 : lose_peer(link, errno);
     s->in_end += (size_t)len;
     return 1;
 }
