@@ -44,13 +44,14 @@ static bool is(uint64_t arg, unsigned command)
     return (uint32_t)arg == command;
 }
 
-/* Calls that end, or do not end, with any arguments: no use here. */
+/* Calls that end, do not end, or say how the end will be: no use here. */
 static bool would_stop(unsigned nr, const uint64_t *args)
 {
     return nr == __HYPERVISOR_iret ||
            (nr == __HYPERVISOR_vcpu_op && is(args[0], VCPUOP_down)) ||
            (nr == __HYPERVISOR_sched_op &&
             (is(args[0], SCHEDOP_block) || is(args[0], SCHEDOP_shutdown) ||
+             is(args[0], SCHEDOP_shutdown_code) ||
              is(args[0], SCHEDOP_poll))) ||
            (nr == __HYPERVISOR_sched_op_compat &&
             (is(args[0], SCHEDOP_block) || is(args[0], SCHEDOP_shutdown)));
