@@ -28,6 +28,17 @@ struct regs {
     uint64_t rip, cs, rflags, rsp, ss; /* an iretq frame, in this order */
 };
 
+/*
+ * In an initializer: what (r) has of the above but selectors and flags. Xen's
+ * and KVM's structures have the same names for them.
+ */
+#define REGS_GENERAL(r)                                                 \
+    .r15 = (r)->r15, .r14 = (r)->r14, .r13 = (r)->r13, .r12 = (r)->r12, \
+    .rbp = (r)->rbp, .rbx = (r)->rbx, .r11 = (r)->r11, .r10 = (r)->r10, \
+    .r9 = (r)->r9, .r8 = (r)->r8, .rax = (r)->rax, .rcx = (r)->rcx,     \
+    .rdx = (r)->rdx, .rsi = (r)->rsi, .rdi = (r)->rdi, .rip = (r)->rip, \
+    .rsp = (r)->rsp
+
 /* What the guest registered with set_trap_table for one vector. */
 struct trap_entry {
     uint64_t address; /* 0: none */

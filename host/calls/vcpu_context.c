@@ -99,26 +99,10 @@ static void take_registers(struct vcpu *vcpu, const context *c)
     const struct cpu_user_regs *r = &c->user_regs;
 
     vcpu->regs = (struct regs){
-        .r15 = r->r15,
-        .r14 = r->r14,
-        .r13 = r->r13,
-        .r12 = r->r12,
-        .rbp = r->rbp,
-        .rbx = r->rbx,
-        .r11 = r->r11,
-        .r10 = r->r10,
-        .r9 = r->r9,
-        .r8 = r->r8,
-        .rax = r->rax,
-        .rcx = r->rcx,
-        .rdx = r->rdx,
-        .rsi = r->rsi,
-        .rdi = r->rdi,
-        .rip = r->rip,
+        REGS_GENERAL(r),
         .cs = r->cs | RPL_MASK,
         .rflags =
             (r->rflags & ~(uint64_t)RFLAGS_IOPL) | RFLAGS_IF | RFLAGS_FIXED,
-        .rsp = r->rsp,
         .ss = r->ss | RPL_MASK,
     };
     vcpu->iopl = (unsigned)(r->rflags & RFLAGS_IOPL) >> 12;

@@ -54,23 +54,7 @@ bool enter_possible(const struct kvm_cpu *cpu, struct vcpu *vcpu,
 static void load_general(struct kvm_regs *to, const struct regs *r)
 {
     *to = (struct kvm_regs){
-        .rax = r->rax,
-        .rbx = r->rbx,
-        .rcx = r->rcx,
-        .rdx = r->rdx,
-        .rsi = r->rsi,
-        .rdi = r->rdi,
-        .rsp = r->rsp,
-        .rbp = r->rbp,
-        .r8 = r->r8,
-        .r9 = r->r9,
-        .r10 = r->r10,
-        .r11 = r->r11,
-        .r12 = r->r12,
-        .r13 = r->r13,
-        .r14 = r->r14,
-        .r15 = r->r15,
-        .rip = r->rip,
+        REGS_GENERAL(r),
         .rflags = (r->rflags & GUEST_RFLAGS) | RFLAGS_IF | RFLAGS_FIXED,
     };
 }

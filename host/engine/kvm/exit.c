@@ -21,24 +21,8 @@
 void exit_store_general(struct regs *to, const struct kvm_regs *r)
 {
     *to = (struct regs){
-        .r15 = r->r15,
-        .r14 = r->r14,
-        .r13 = r->r13,
-        .r12 = r->r12,
-        .rbp = r->rbp,
-        .rbx = r->rbx,
-        .r11 = r->r11,
-        .r10 = r->r10,
-        .r9 = r->r9,
-        .r8 = r->r8,
-        .rax = r->rax,
-        .rcx = r->rcx,
-        .rdx = r->rdx,
-        .rsi = r->rsi,
-        .rdi = r->rdi,
-        .rip = r->rip,
+        REGS_GENERAL(r),
         .rflags = r->rflags,
-        .rsp = r->rsp,
     };
 }
 

@@ -214,15 +214,7 @@ void pvh_vm_start(struct kvm_cpu *cpu, const struct pvh_start *start)
     const struct regs *r = &start->regs;
 
     cpu->run->s.regs.regs = (struct kvm_regs){
-        .rax = r->rax,
-        .rbx = r->rbx,
-        .rcx = r->rcx,
-        .rdx = r->rdx,
-        .rsi = r->rsi,
-        .rdi = r->rdi,
-        .rsp = r->rsp,
-        .rbp = r->rbp,
-        .rip = r->rip,
+        REGS_GENERAL(r),
         .rflags = r->rflags,
     };
     set_sregs(cpu, start);
