@@ -1,6 +1,7 @@
 #include "host/link/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/log.h"
 #include "host/sandbox.h"
 
 #define CONTROL 3 /* the keeper's only descriptor behind standard error */
@@ -193,8 +195,30 @@ int keeper_take(int keeper)
     return take(keeper, MSG_DONTWAIT);
 }
 
-void keeper_allow(int keeper, struct sandbox *sandbox)
+int keeper_renew(int *keeper, int fd)
+{
+    const int next = keeper_take(*keeper);
+    int rc = 0;
+
+    if (next == -EAGAIN)
+        return next;
+    if (next < 0) {
+        log_warning("network: the process that renews the guest's link is "
+                    "gone: the link stays down");
+        close(*keeper);
+        *keeper = -1;
+        return next;
+    }
+    if (dup3(next, fd, O_CLOEXEC) < 0)
+        rc = -errno;
+    close(next);
+    return rc;
+}
+
+void keeper_allow(int keeper, int fd, struct sandbox *sandbox)
 {
     sandbox_allow_arg(sandbox, SYS_sendto, keeper);
     sandbox_allow_arg(sandbox, SYS_recvmsg, keeper);
+    sandbox_allow(sandbox, SYS_dup3, SANDBOX_ANY, fd, O_CLOEXEC);
+    sandbox_allow(sandbox, SYS_close, SANDBOX_ANY, SANDBOX_ANY, SANDBOX_ANY);
 }

@@ -10,8 +10,9 @@
 struct sandbox;
 
 /*
- * What the keeper does when it is asked: a connected stream socket that does
- * not block, or -errno. Whatever it had made before is of no use any more.
+ * What the keeper does when it is asked: a descriptor that does not block, of a
+ * connected stream socket or a device, or -errno. Whatever it had made before
+ * is of no use any more.
  */
 typedef int (*keeper_fn)(void *context);
 
@@ -31,10 +32,17 @@ int keeper_first(int keeper);
  */
 void keeper_ask(int keeper);
 
-/* The socket; -EAGAIN: not yet; another -errno: the keeper is gone. */
+/* It; -EAGAIN: not yet; another -errno: the keeper is gone. */
 int keeper_take(int keeper);
 
-/* The system calls that asking and taking need. */
-void keeper_allow(int keeper, struct sandbox *sandbox);
+/*
+ * The same, in the place of (fd), so that who allowed calls on that need not
+ * allow others: 0, -EAGAIN, or -errno. A keeper that is gone is told and
+ * closed, (*keeper) -1 from then on.
+ */
+int keeper_renew(int *keeper, int fd);
+
+/* The system calls that asking and taking need, in the place of (fd). */
+void keeper_allow(int keeper, int fd, struct sandbox *sandbox);
 
 #endif

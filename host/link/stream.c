@@ -77,47 +77,40 @@ static int lose_peer(struct link *link, int error)
                              : "the other end closed the socket");
 }
 
-/* The descriptor of another one, -EAGAIN if there is none yet. */
-static int next_peer(struct link *link)
+/* Another one in the place of the last: 0, or -EAGAIN if none has come. */
+static int accept_next(const struct stream *s)
 {
-    struct stream *s = stream_of(link);
-    int fd;
+    const int fd = accept4(s->next, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int rc = 0;
 
-    if (!s->keeps) {
-        fd = accept4(s->next, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return fd < 0 ? -EAGAIN : fd;
-    }
-    fd = keeper_take(s->next);
-    if (fd < 0 && fd != -EAGAIN) {
-        log_warning("network: the process that renews the guest's link is "
-                    "gone: the link stays down");
-        close(s->next);
-        link->fd = s->next = -1;
-    }
-    return fd;
+    if (fd < 0)
+        return -EAGAIN;
+    if (dup3(fd, s->peer, O_CLOEXEC) < 0)
+        rc = -errno;
+    close(fd);
+    return rc;
 }
 
-/* Has another one come? Then it takes the place of the last. */
+/* Has another one come? */
 static void come_up(struct link *link)
 {
     struct stream *s = stream_of(link);
-    int fd;
+    int rc;
 
     if (link->up || s->next < 0)
         return;
-    fd = next_peer(link);
-    if (fd < 0)
+    rc = s->keeps ? keeper_renew(&s->next, s->peer) : accept_next(s);
+    if (s->next < 0)
+        link->fd = -1;
+    if (rc)
         return;
-    if (dup3(fd, s->peer, O_CLOEXEC) == s->peer) {
-        s->in_at = s->in_end = s->out_at = s->out_end = 0;
-        link->fd = s->peer;
-        link->up = true;
-        log_warning("network: %s: the guest's link is up",
-                    link->config->kind == NET_USER ? "passt runs again"
-                    : s->keeps ? "the other end is there again"
-                               : "another one came");
-    }
-    close(fd);
+    s->in_at = s->in_end = s->out_at = s->out_end = 0;
+    link->fd = s->peer;
+    link->up = true;
+    log_warning("network: %s: the guest's link is up",
+                link->config->kind == NET_USER ? "passt runs again"
+                : s->keeps                     ? "the other end is there again"
+                                               : "another one came");
 }
 
 static void stream_flush(struct link *link)
@@ -250,11 +243,12 @@ static void stream_allow(const struct link *link, struct sandbox *sandbox)
         sandbox_allow_arg(sandbox, SYS_close, link->fd);
         return;
     }
-    if (s->keeps)
-        keeper_allow(s->next, sandbox);
-    else
-        sandbox_allow_arg(sandbox, SYS_accept4, s->next);
     sandbox_allow_args(sandbox, SYS_shutdown, link->fd, SHUT_RDWR);
+    if (s->keeps) {
+        keeper_allow(s->next, link->fd, sandbox);
+        return;
+    }
+    sandbox_allow_arg(sandbox, SYS_accept4, s->next);
     sandbox_allow(sandbox, SYS_dup3, SANDBOX_ANY, link->fd, O_CLOEXEC);
     sandbox_allow(sandbox, SYS_close, SANDBOX_ANY, SANDBOX_ANY, SANDBOX_ANY);
 }

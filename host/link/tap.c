@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "host/config.h"
+#include "host/link/keeper.h"
 #include "host/link/link.h"
 #include "host/log.h"
 #include "host/sandbox.h"
@@ -34,6 +35,9 @@
 struct tap {
     struct link link;
     char name[IFNAMSIZ];
+    int device;            /* the link's descriptor while it is up */
+    int keeper;            /* where the next comes from; -1: from nowhere */
+    unsigned long offload; /* as the guest asked for */
     struct {
         struct virtio_net_hdr header;
         uint8_t bytes[FRAME_MAX];
@@ -59,12 +63,42 @@ static struct tap *tap_of(struct link *link)
 
 static void went_down(struct link *link, int error)
 {
+    struct tap *tap = tap_of(link);
+
     if (!link->up)
         return;
     link->up = false;
-    link->fd = -1;
-    log_warning("network device %s: %s: the guest's link is down",
-                tap_of(link)->name, strerror(error));
+    link->fd = tap->keeper;
+    log_warning("network device %s: %s: the guest's link is down", tap->name,
+                strerror(error));
+    keeper_ask(tap->keeper);
+}
+
+static void set_offload(const struct tap *tap)
+{
+    if (ioctl(tap->device, TUNSETOFFLOAD, tap->offload))
+        log_warning("network device %s: cannot choose its offloads: %m",
+                    tap->name);
+}
+
+/* Has somebody made it anew? */
+static void come_up(struct link *link)
+{
+    struct tap *tap = tap_of(link);
+    int rc;
+
+    if (link->up || tap->keeper < 0)
+        return;
+    rc = keeper_renew(&tap->keeper, tap->device);
+    if (tap->keeper < 0)
+        link->fd = -1;
+    if (rc)
+        return;
+    link->fd = tap->device;
+    link->up = true;
+    set_offload(tap);
+    log_warning("network device %s: it is there again: the guest's link is up",
+                tap->name);
 }
 
 static struct virtio_net_hdr describe(const struct offload *work)
@@ -164,6 +198,7 @@ static ssize_t tap_receive(struct link *link, uint8_t **bytes,
     const ssize_t header_len = sizeof tap->received.header;
     ssize_t len;
 
+    come_up(link);
     if (!link->up)
         return -EIO;
     do
@@ -186,17 +221,17 @@ static ssize_t tap_receive(struct link *link, uint8_t **bytes,
 static void tap_accept(struct link *link, bool partial, bool gso_tcpv4,
                        bool gso_tcpv6)
 {
-    unsigned long offload = 0;
+    struct tap *tap = tap_of(link);
 
+    tap->offload = 0;
     if (partial)
-        offload |= TUN_F_CSUM;
+        tap->offload |= TUN_F_CSUM;
     if (partial && gso_tcpv4)
-        offload |= TUN_F_TSO4 | TUN_F_TSO_ECN;
+        tap->offload |= TUN_F_TSO4 | TUN_F_TSO_ECN;
     if (partial && gso_tcpv6)
-        offload |= TUN_F_TSO6 | TUN_F_TSO_ECN;
-    if (link->up && ioctl(link->fd, TUNSETOFFLOAD, offload))
-        log_warning("network device %s: cannot choose its offloads: %m",
-                    tap_of(link)->name);
+        tap->offload |= TUN_F_TSO6 | TUN_F_TSO_ECN;
+    if (link->up)
+        set_offload(tap);
 }
 
 static void tap_allow(const struct link *link, struct sandbox *sandbox)
@@ -205,13 +240,18 @@ static void tap_allow(const struct link *link, struct sandbox *sandbox)
     sandbox_allow_arg(sandbox, SYS_writev, link->fd);
     sandbox_allow_arg(sandbox, SYS_write, link->fd);
     sandbox_allow_arg(sandbox, SYS_read, link->fd);
+    keeper_allow(((const struct tap *)link)->keeper, link->fd, sandbox);
 }
 
 static void tap_close(struct link *link)
 {
-    if (link->fd >= 0)
-        close(link->fd);
-    free(tap_of(link));
+    struct tap *tap = tap_of(link);
+
+    if (tap->device >= 0)
+        close(tap->device);
+    if (tap->keeper >= 0)
+        close(tap->keeper);
+    free(tap);
 }
 
 static int refuse(const struct net_config *config, int error)
@@ -297,23 +337,64 @@ static int join_bridge(const struct tap *tap, const struct net_config *config)
     return rc;
 }
 
+/* The device called (name), or a new one if that is empty; (ifr) says which. */
+static int open_device(const char *name, struct ifreq *ifr)
+{
+    const int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    *ifr = (struct ifreq){.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    snprintf(ifr->ifr_name, sizeof ifr->ifr_name, "%s", name);
+    if (ioctl(fd, TUNSETIFF, ifr)) {
+        const int error = errno;
+
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
 static int attach(struct tap *tap, const struct net_config *config)
 {
     const bool existed = *config->vifname && if_nametoindex(config->vifname);
-    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-    int rc;
+    struct ifreq ifr;
+    int rc = 0;
 
-    tap->link.fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tap->link.fd < 0)
-        return refuse(config, errno);
-    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", config->vifname);
-    if (ioctl(tap->link.fd, TUNSETIFF, &ifr))
-        return refuse(config, errno);
+    tap->device = open_device(config->vifname, &ifr);
+    if (tap->device < 0)
+        return refuse(config, -tap->device);
     snprintf(tap->name, sizeof tap->name, "%s", ifr.ifr_name);
     rc = existed ? 0 : set_up_new(tap, config);
     if (rc == 0 && *config->bridge)
         rc = join_bridge(tap, config);
     return rc;
+}
+
+/* Whoever removed the device may make it again: that is not for us to do. */
+static int attach_again(void *context)
+{
+    const struct tap *tap = context;
+    struct ifreq ifr;
+    int fd;
+
+    if (!if_nametoindex(tap->name))
+        return -ENODEV;
+    fd = open_device(tap->name, &ifr);
+    if (fd >= 0 && *tap->link.config->bridge)
+        join_bridge(tap, tap->link.config);
+    return fd;
+}
+
+static int keep(struct tap *tap)
+{
+    tap->keeper = keeper_start(attach_again, tap);
+    if (tap->keeper >= 0)
+        return 0;
+    log_error("cannot make a process that renews a link: %s: end other "
+              "processes",
+              strerror(-tap->keeper));
+    return tap->keeper;
 }
 
 int tap_open(const struct net_config *config, struct link **link)
@@ -336,12 +417,15 @@ int tap_open(const struct net_config *config, struct link **link)
     tap->link = (struct link){
         .ops = &ops,
         .config = config,
-        .fd = -1,
         .up = true,
         .takes_partial = true,
         .takes_gso = true,
     };
+    tap->keeper = -1;
     rc = attach(tap, config);
+    tap->link.fd = tap->device;
+    if (rc == 0)
+        rc = keep(tap);
     if (rc) {
         tap_close(&tap->link);
         return rc;

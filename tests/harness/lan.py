@@ -86,16 +86,22 @@ class Tap:
         self.name = ("pvtest%d" % os.getpid())[:15]
         self._more = ["vnet_hdr"] if vnet_hdr else []
 
-    def __enter__(self):
-        need_taps()
+    def make(self):
         ip("tuntap", "add", "dev", self.name, "mode", "tap", *self._more)
         ip("addr", "add", f"{HOST}/24", "dev", self.name)
         ip("-6", "addr", "add", f"{HOST6}/64", "dev", self.name, "nodad")
         ip("link", "set", self.name, "up")
+
+    def remove(self):
+        ip("link", "del", self.name)
+
+    def __enter__(self):
+        need_taps()
+        self.make()
         return self
 
     def __exit__(self, *_):
-        ip("link", "del", self.name)
+        self.remove()
 
     def server(self, name, said, port=0, server=Server, args=(), **more):
         return server(name, said, f"vifname={self.name}", GUEST, port,

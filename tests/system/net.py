@@ -303,6 +303,23 @@ def passt_is_started_again():
             says(server.process, "passt runs again: the guest's link is up")
 
 
+def a_tap_that_is_made_anew_is_taken():
+    with lan.Tap() as device, \
+            device.server("echo", "echo: listening", 7) as server:
+        for time_nr in range(3):
+            word = b"time %d" % time_nr
+            with socket.create_connection((server.address, server.port),
+                                          30) as line:
+                line.sendall(word)
+                assert line.recv(100) == word
+            if time_nr == 2:
+                break
+            device.remove()
+            says(server.process, "the guest's link is down")
+            device.make()
+            says(server.process, "the guest's link is up")
+
+
 def hello_with(spec, **popen):
     return guest.run("--net", spec, guest=guest.example("hello"), **popen)
 
@@ -390,6 +407,7 @@ if __name__ == "__main__":
         a_socket_is_connected_to_again,
         a_socket_is_waited_for_and_its_keeper_missed,
         passt_is_started_again,
+        a_tap_that_is_made_anew_is_taken,
         missing_wires_are_told,
         bad_specs_are_told,
         passt_that_is_missing_or_cannot_is_told,
