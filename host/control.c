@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "host/backend/block.h"
+#include "host/backend/net.h"
 #include "host/domain.h"
 #include "host/log.h"
 #include "host/toolstack.h"
@@ -41,7 +44,7 @@ static void send_sysrq(struct domain *dom, const char *key)
                     "full");
 }
 
-static void shut_down(struct domain *dom, const char *reason)
+static void request(struct domain *dom, const char *reason)
 {
     if (toolstack_request_shutdown(dom, reason))
         log_warning("the guest could not be asked for a %s: its xenstore is "
@@ -49,21 +52,57 @@ static void shut_down(struct domain *dom, const char *reason)
                     reason);
 }
 
+static void shut_down(struct domain *dom, const char *nothing)
+{
+    (void)nothing;
+    request(dom, "poweroff");
+}
+
+static void reboot(struct domain *dom, const char *nothing)
+{
+    (void)nothing;
+    request(dom, "reboot");
+}
+
+static void detach_disk(struct domain *dom, const char *vdev)
+{
+    if (block_unplug(dom, vdev))
+        log_warning("the guest has no disk '%s' to detach", vdev);
+}
+
+static void detach_net(struct domain *dom, const char *number)
+{
+    if (net_unplug(dom, number))
+        log_warning("the guest has no network device '%s' to detach: they are "
+                    "numbered from 0",
+                    number);
+}
+
+static const struct {
+    const char *word;
+    bool more; /* a space and something follow */
+    void (*obey)(struct domain *dom, const char *rest);
+} words[] = {
+    {"mem-set", true, set_memory},       {"sysrq", true, send_sysrq},
+    {"shutdown", false, shut_down},      {"reboot", false, reboot},
+    {"block-detach", true, detach_disk}, {"network-detach", true, detach_net},
+};
+
 void control_obey(struct domain *dom, const char *line)
 {
-    static const char set[] = "mem-set ", key[] = "sysrq ";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const size_t len = strlen(words[i].word);
 
-    if (!strncmp(line, set, sizeof set - 1))
-        set_memory(dom, line + sizeof set - 1);
-    else if (!strncmp(line, key, sizeof key - 1))
-        send_sysrq(dom, line + sizeof key - 1);
-    else if (!strcmp(line, "shutdown"))
-        shut_down(dom, "poweroff");
-    else if (!strcmp(line, "reboot"))
-        shut_down(dom, "reboot");
-    else if (*line)
+        if (strncmp(line, words[i].word, len) != 0 ||
+            line[len] != (words[i].more ? ' ' : '\0'))
+            continue;
+        words[i].obey(dom, words[i].more ? line + len + 1 : "");
+        return;
+    }
+    if (*line)
         log_warning("the word '%s' means nothing here: mem-set SIZE, shutdown, "
-                    "reboot and sysrq KEY do",
+                    "reboot, sysrq KEY, block-detach VDEV and network-detach "
+                    "NUMBER do",
                     line);
 }
 

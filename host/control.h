@@ -2,10 +2,12 @@
  * host/control.h: words to a running domain, by a FIFO that the user named with
  * --control: a line each, named as xl's commands are.
  *
- *     mem-set SIZE   the memory that its balloon shall leave it
- *     shutdown       ask it to power off
- *     reboot         ask it to reboot
- *     sysrq KEY      send a letter to the kernel's debugging keys
+ *     mem-set SIZE           the memory that its balloon shall leave it
+ *     shutdown               ask it to power off
+ *     reboot                 ask it to reboot
+ *     sysrq KEY              send a letter to the kernel's debugging keys
+ *     block-detach VDEV      ask it to let go of a disk, for good
+ *     network-detach NUMBER  ask it to let go of a network device, for good
  *
  * The guest obeys in its own time or never. Whoever may write to the FIFO may
  * say all of this; a wrong line is a warning and changes nothing.

@@ -320,6 +320,17 @@ int block_create_all(struct domain *dom)
     return rc;
 }
 
+int block_unplug(struct domain *dom, const char *vdev)
+{
+    for (unsigned i = 0; i < dom->nr_disks; i++) {
+        if (strcmp(dom->disks[i]->config->vdev, vdev) != 0)
+            continue;
+        xenbus_unplug(&dom->disks[i]->bus);
+        return 0;
+    }
+    return -ENOENT;
+}
+
 void block_settle_all(struct domain *dom)
 {
     for (unsigned i = 0; i < dom->nr_disks; i++)

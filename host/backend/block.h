@@ -25,6 +25,12 @@ int block_create_all(struct domain *dom);
 void block_poll_all(struct domain *dom);
 
 /*
+ * Ask the guest to let go of the disk called (vdev), which is not given again:
+ * 0, or -ENOENT.
+ */
+int block_unplug(struct domain *dom, const char *vdev);
+
+/*
  * The guest is done: finish I/O in flight and make all it wrote durable. Needs
  * nothing but io_uring_enter, so it works inside the sandbox.
  */

@@ -536,6 +536,20 @@ static void say_counts(const struct netdev *dev, const char *what,
              (unsigned long long)c->errors);
 }
 
+int net_unplug(struct domain *dom, const char *number)
+{
+    char name[12];
+
+    for (unsigned i = 0; i < dom->nr_nets; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        if (strcmp(name, number) != 0)
+            continue;
+        xenbus_unplug(&dom->nets[i]->bus);
+        return 0;
+    }
+    return -ENOENT;
+}
+
 void net_destroy_all(struct domain *dom)
 {
     for (unsigned i = 0; i < dom->nr_nets; i++) {

@@ -14,6 +14,12 @@ struct domain;
  */
 int net_create_all(struct domain *dom);
 
+/*
+ * Ask the guest to let go of the device called by its number, which is not
+ * given again: 0, or -ENOENT.
+ */
+int net_unplug(struct domain *dom, const char *number);
+
 /* Disconnect, close, say under -v what passed. Without any, nothing. */
 void net_destroy_all(struct domain *dom);
 

@@ -7,6 +7,8 @@
  *   3 or 4                   2, or 6 and online      connect, 4
  *   5 Closing                anything but 6          5
  *   6 Closed, or nothing     anything but 6          disconnect, 6
+ *
+ * One that is not to be online any more is removed when it is at 6.
  */
 #include "host/backend/xenbus.h"
 
@@ -54,6 +56,12 @@ static void close_device(struct xenbus_device *dev)
 {
     disconnect(dev);
     set_state(dev, XenbusStateClosed);
+    if (dev->online || dev->gone)
+        return;
+    /* As a toolstack: only now does the guest's kernel forget the device. */
+    dev->gone = true;
+    store_remove(dev->dom->store, dev->frontend);
+    store_remove(dev->dom->store, dev->backend);
 }
 
 /* Device data of the last connection stays; the states begin again. */
@@ -100,6 +108,8 @@ static void follow_frontend(void *context, const char *path)
     struct xenbus_device *dev = context;
 
     (void)path;
+    if (dev->gone)
+        return;
     switch (frontend_state(dev)) {
     case XenbusStateInitialising:
         /* a new driver may start where the old one did not close */

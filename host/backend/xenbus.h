@@ -61,7 +61,8 @@ struct xenbus_device {
     enum xenbus_state state; /* ours, as last written */
     bool connected;          /* connect succeeded, disconnect not yet called */
     bool online;             /* false: unplugged, no reconnect */
-    unsigned nr_failures;    /* reported to the user */
+    bool gone; /* it was unplugged, and its directories are removed */
+    unsigned nr_failures; /* reported to the user */
     struct store_watch *front_watch;
     struct store_watch *online_watch;
 };
@@ -124,7 +125,8 @@ void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
 
 /*
  * Hot-unplug: online 0, state Closing; the frontend is asked to let go. When
- * it has, or if it is not there, the state becomes Closed and stays.
+ * it has, or if it is not there, the state becomes Closed, and both directories
+ * are removed.
  */
 void xenbus_unplug(struct xenbus_device *dev);
 

@@ -58,6 +58,8 @@ int xenbus_publish(struct xenbus_device *dev, const char *key,
     va_list args;
     int rc;
 
+    if (dev->gone)
+        return 0;
     va_start(args, format);
     rc = write_key(dev, dev->backend, key, format, args);
     va_end(args);

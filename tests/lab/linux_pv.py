@@ -130,14 +130,18 @@ def uses_two_vcpus():
 KIB = "cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb"
 
 
+def fifo():
+    return os.path.join(FOLDER, "control")
+
+
+def say(words):
+    with open(fifo(), "w", encoding="ascii") as file:
+        file.write(words + "\n")
+
+
 def gives_memory_and_reboots_when_told():
     """By words on the control FIFO, and by its own reboot."""
-    fifo = os.path.join(FOLDER, "control")
-
-    def say(words):
-        with open(fifo, "w", encoding="ascii") as file:
-            file.write(words + "\n")
-    with linux("--control", fifo, "--on-reboot", "restart",
+    with linux("--control", fifo(), "--on-reboot", "restart",
                args=["quiet"]) as process:
         for target in (200, 256):
             say(f"mem-set {target}M")
@@ -153,6 +157,25 @@ def gives_memory_and_reboots_when_told():
         process.wait("sysrq: HELP")
         process.line("poweroff -f")
         assert process.finish() == 0, process
+        has_no_complaints(process)
+
+
+def lets_go_of_devices_when_told():
+    read = disk("gone", bytes(MIB))
+    with linux("--control", fifo(), "--disk",
+               f"target={read},vdev=xvda,access=ro", "--disk",
+               f"target={read},vdev=xvdb,access=ro", args=["quiet"]) as process:
+        process.line("ls /dev/xvda /dev/xvdb && echo both")
+        process.wait("^both\n")
+        say("block-detach xvda")
+        process.line("while [ -e /dev/xvda ]; do sleep 0.1; done; echo one")
+        process.wait("^one\n")
+        process.line("sha256sum /dev/xvdb")
+        process.wait(f"^{checksum(read)}  /dev/xvdb\n")
+        say("block-detach xvdz")
+        process.line("poweroff -f")
+        assert process.finish() == 0, process
+        assert "no disk 'xvdz'" in process.report, process
         has_no_complaints(process)
 
 
@@ -188,6 +211,7 @@ POINTS = [
     (reaches_a_shell_and_uses_its_disks, "kvm"),
     (uses_two_vcpus, "kvm"),
     (gives_memory_and_reboots_when_told, "kvm"),
+    (lets_go_of_devices_when_told, "kvm"),
     (reaches_the_host_by_eth0, "kvm"),
 ]
 

@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
@@ -196,4 +197,13 @@ Test(block_none, does_without_a_disk)
     block_settle_all(&fake_dom);
     block_destroy_all(&fake_dom);
     fake_domain_destroy();
+}
+
+Test(block_disk, is_unplugged_by_its_name)
+{
+    cr_expect_eq(block_unplug(&fake_dom, "xvdb"), -ENOENT);
+    cr_expect_eq(block_unplug(&fake_dom, ""), -ENOENT);
+    cr_expect_str_eq(fake_back_key("online"), "");
+    cr_expect_eq(block_unplug(&fake_dom, disk->vdev), 0);
+    cr_expect_str_eq(fake_back_key("online"), "0");
 }

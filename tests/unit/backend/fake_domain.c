@@ -297,6 +297,11 @@ void xenbus_fail(struct xenbus_device *dev, const char *format, ...)
         fake_disconnect();
 }
 
+void xenbus_unplug(struct xenbus_device *dev)
+{
+    xenbus_publish(dev, "online", "0");
+}
+
 void xenbus_destroy(struct xenbus_device *dev)
 {
     if (dev->ops && dev->connected)

@@ -1,5 +1,6 @@
 /* A network device against a frontend that is one of us. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -456,4 +457,17 @@ Test(net, lives_on_when_its_port_is_closed)
     cr_expect_eq(net_connect(), 0);
     cr_expect_eq(net_send(&(struct net_piece){DATA, 0, 60}, 1, 0),
                  NETIF_RSP_OKAY);
+}
+
+Test(net, is_unplugged_by_its_number)
+{
+    static const char *const wrong[] = {"",   "1",  "00",
+                                        "0 ", "-0", "4294967296"};
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_expect_eq(net_unplug(&fake_dom, wrong[i]), -ENOENT, "'%s'",
+                     wrong[i]);
+    cr_expect_str_eq(fake_back_key("online"), "");
+    cr_expect_eq(net_unplug(&fake_dom, "0"), 0);
+    cr_expect_str_eq(fake_back_key("online"), "0");
 }

@@ -187,11 +187,24 @@ Test(toolstack, hands_on_the_users_words)
 
 Test(toolstack, drops_words_that_mean_nothing)
 {
-    static const char *const lines[] = {
-        "",          "mem-set",    "mem-set ",       "mem-set 33M",
-        "mem-set 0", "mem-set 4K", "mem-set -1",     "mem-set 99999999999T",
-        "sysrq ",    "sysrq hh",   "shutdown now",   " reboot",
-        "crash",     "SHUTDOWN",   "mem-set 16M 16M"};
+    static const char *const lines[] = {"",
+                                        "mem-set",
+                                        "mem-set ",
+                                        "mem-set 33M",
+                                        "mem-set 0",
+                                        "mem-set 4K",
+                                        "mem-set -1",
+                                        "mem-set 99999999999T",
+                                        "sysrq ",
+                                        "sysrq hh",
+                                        "shutdown now",
+                                        " reboot",
+                                        "crash",
+                                        "SHUTDOWN",
+                                        "mem-set 16M 16M",
+                                        "block-detach",
+                                        "block-detach xvda",
+                                        "network-detach 0"};
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         control_obey(dom, lines[i]);
