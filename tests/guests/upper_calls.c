@@ -223,12 +223,28 @@ __asm__(".text\n"
         "  movl $23, %eax\n"
         "  syscall\n");
 
-static void take_events(const char *handler)
+static void set_handler(const char *handler)
 {
     const struct callback_register op = {.type = CALLBACKTYPE_event,
                                          .address = (uintptr_t)handler};
 
     hypercall_callback_op(CALLBACKOP_register, &op);
+}
+
+static void take_events(void)
+{
+    set_handler(on_event);
+}
+
+/* The library takes events where it waits, and nothing was done about those
+ * that came. */
+static void leave_events(void)
+{
+    struct vcpu_info *info = &guest_shared_info->vcpu_info[0];
+
+    __atomic_store_n(&info->evtchn_upcall_mask, 1, __ATOMIC_SEQ_CST);
+    set_handler(pv_upcall);
+    __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
 }
 
 /* What iret takes from the stack; RAX, R11 and RCX come out of it. */
@@ -265,11 +281,11 @@ static void irets(void)
 {
     bool all = true;
 
-    take_events(on_event);
+    take_events();
     for (unsigned i = 0; i < 100; i++)
         all &= returns(i % 2 == 0);
     all &= returns(true);
-    take_events(pv_upcall);
+    leave_events();
     promise(all, "iret goes to the kernel itself, and says "
                  "whether events are allowed");
 }
@@ -289,7 +305,7 @@ static void in_the_rain(void)
         return;
     at = machine_address(entry);
     frame = page_mfn((const void *)(uintptr_t)page) << PAGE_SHIFT;
-    take_events(on_event);
+    take_events();
     while (clock_system_ns() < end) {
         seed = seed * 1664525 + 1013904223; /* at no fixed place */
         hypercall_set_timer_op(clock_system_ns() + 2000 + seed % 8192);
@@ -305,7 +321,7 @@ static void in_the_rain(void)
         wrong += update(at, frame | PTE_PRESENT | PTE_A) != 0 || *page != 0;
     }
     hypercall_set_timer_op(0);
-    take_events(pv_upcall);
+    leave_events();
     promise(nr_events > 0, "events come");
     promise(calls > 0 && wrong == 0, "every call has its own answer, and iret "
                                      "goes where it should");
