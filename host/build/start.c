@@ -18,7 +18,7 @@ int start_shared_info(struct domain *dom, size_t *index)
                   "paravane's own, please report it");
         return -ENOMEM;
     }
-    for (unsigned i = 0; i < DOMAIN_MAX_VCPUS; i++)
+    for (unsigned i = 0; i < dom->nr_vcpus; i++)
         dom->vcpus[i].info = &dom->shared->vcpu_info[i];
     return 0;
 }
