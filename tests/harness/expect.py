@@ -62,6 +62,12 @@ STRANGERS = ["grub", "linux"]
 _NO_SVM = {"breakpoints": "the CPU that QEMU plays there never meets any"}
 _STRANGER = "a kernel of others judges our host, and is not tried everywhere"
 
+_PV_ALONE = {
+    "contexts": "a PVH guest gives its vCPUs contexts of another form",
+    "race": "it races with page tables and trap tables, which PV kernels have",
+}
+_PVH_ALONE = {"startup": "a PV guest has no APIC to start vCPUs by"}
+
 _LINES_FOLDER = os.path.join(os.path.dirname(__file__), "..", "lab")
 
 
@@ -104,6 +110,9 @@ def never(name, abi, place, more=""):
         return _NO_PVH_PROCESS
     if name in STRANGERS:
         return _STRANGER
+    alone = (_PV_ALONE if abi == "pvh" else _PVH_ALONE).get(name)
+    if alone:
+        return alone
     if place == "kvm in the SVM lab":
         return _NO_SVM.get(name)
     if place == "process" and name == "teachos" and more == "2 vCPUs":
