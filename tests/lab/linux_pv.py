@@ -19,6 +19,7 @@ import debian  # noqa: E402
 import expect  # noqa: E402
 import guest  # noqa: E402
 import kernel  # noqa: E402
+import lan  # noqa: E402
 import linux_guest  # noqa: E402
 import tap  # noqa: E402
 
@@ -181,7 +182,7 @@ def lets_go_of_devices_when_told():
 
 def reaches_the_host_by_eth0():
     """With an address from passt, which leads to the host's own services."""
-    debian.need_program("passt", "passt")
+    lan.need_passt()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with linux("--net", "user", args=["quiet"]) as process:

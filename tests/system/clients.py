@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Guests as the programs of others find them: iperf3, ping, curl, nc, a
 browser, a network analyser, and a kernel's own TCP in great numbers."""
+import contextlib
 import fcntl
 import os
 import select
@@ -56,6 +57,21 @@ def what_is_sent_by_tcp_comes_back():
             assert got == data, address
 
 
+def exchange(line, datagrams):
+    """Each comes back once. What got lost on a machine without time for us is
+    said again; what was only kept back would come twice then, and fails."""
+    missing = list(datagrams)
+    for _ in range(3):
+        for datagram in missing:
+            line.send(datagram)
+        with contextlib.suppress(TimeoutError):
+            while missing:
+                missing.remove(line.recv(65536))
+            return
+    raise AssertionError(f"{len(missing)} of {len(datagrams)} datagrams did "
+                         "not come back in three times")
+
+
 def datagrams_come_back_each_as_it_was():
     """A few at a time, as nobody promises to keep more for a guest that has no
     time; and in any order: the host's kernel takes frames on whichever CPU the
@@ -64,16 +80,12 @@ def datagrams_come_back_each_as_it_was():
         for family, address in ((socket.AF_INET, lan.GUEST),
                                 (socket.AF_INET6, lan.GUEST6)):
             with socket.socket(family, socket.SOCK_DGRAM) as line:
-                line.settimeout(20)
+                line.settimeout(10)
                 line.connect((address, ECHO))
                 sent = [struct.pack(">I", i) + os.urandom(size)
                         for i, size in enumerate([0, 1, 60, 1400, 4000] * 12)]
                 for i in range(0, len(sent), FEW):
-                    some = sent[i:i + FEW]
-                    for datagram in some:
-                        line.send(datagram)
-                    got = [line.recv(65536) for _ in some]
-                    assert sorted(got) == some, address
+                    exchange(line, sent[i:i + FEW])
 
 
 def what_goes_to_discard_goes_nowhere():

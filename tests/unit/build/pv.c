@@ -54,6 +54,7 @@ static void make_domain(size_t ram_pages, bool scatter)
 
     dom = calloc(1, sizeof *dom);
     dom->config = &config;
+    dom->nr_vcpus = 1;
     dom->engine = &engine;
     vcpu = &dom->vcpus[0];
     vcpu->domain = dom;
