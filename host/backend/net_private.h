@@ -125,6 +125,19 @@ void net_ring_publish(struct netdev *dev, struct net_ring *ring);
 /* Wait for what there is something to do about. */
 void net_watch_link(struct netdev *dev);
 
+/* A signal on a queue's channel, on the control ring's. */
+void net_notified(void *queue);
+void net_ctrl_notified(void *dev);
+
+/* net_agree.c */
+
+/*
+ * Read the frontend's choices, take its rings and bind its channels: 0, or
+ * -errno with (*step) the key it was about; net_let_go() undoes any part of it.
+ */
+int net_agree(struct netdev *dev, const char **step);
+void net_let_go(struct netdev *dev);
+
 /* net_tx.c: send what the queue holds, as far as link and rate allow. */
 void net_tx_serve(struct net_queue *queue);
 

@@ -104,6 +104,16 @@
     wrmsr
     .endm
 
+/* An iret of the guest's is done: count it, and go where it goes. */
+.macro end_iret
+    incq OWN(PATH_COUNT)
+    movq OWN(PATH_NEW_RAX), %rax
+    movq OWN(PATH_NEW_RCX), %rcx
+    movq OWN(PATH_RBX), %rbx
+    movq OWN(PATH_RDX), %rdx
+    iretq
+.endm
+
     .section .rodata
 
     /* LSTAR: one of three, as its second byte says (stub_lead_to). */
@@ -432,12 +442,7 @@ stub_iret:
 4:  andl $3, %edx
     cmpl $3, %edx
     je 5f
-    incq OWN(PATH_COUNT)
-    movq OWN(PATH_NEW_RAX), %rax
-    movq OWN(PATH_NEW_RCX), %rcx
-    movq OWN(PATH_RBX), %rbx
-    movq OWN(PATH_RDX), %rdx
-    iretq
+    end_iret
 
 7:  outb %al, $STUB_PORT
 
@@ -451,12 +456,7 @@ stub_iret_gs:
     movq OWN(PATH_CR3 + 8), %rax
     movq %rax, %cr3
     movq $1, OWN(PATH_USER)
-    incq OWN(PATH_COUNT)
-    movq OWN(PATH_NEW_RAX), %rax
-    movq OWN(PATH_NEW_RCX), %rcx
-    movq OWN(PATH_RBX), %rbx
-    movq OWN(PATH_RDX), %rdx
-    iretq
+    end_iret
     .globl stub_iret_end
 stub_iret_end:
     nop
